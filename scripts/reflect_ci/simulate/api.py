@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from reflect_ci.simulate import shapes
+from reflect_ci.simulate import body, shapes
 from reflect_ci.simulate.scenarios import Answer, Suite
-from reflect_ci.simulate.world import KEY_HEADER, Call, Started, World
+from reflect_ci.simulate.world import KEY_HEADER, Call, World
 
 _MESSAGES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict",
@@ -28,10 +28,6 @@ class Reply:
     delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     note: str = ""
-
-
-class Refused(Exception):
-    """The request is not valid (400); the text is the service's message."""
 
 
 def refuse(status: int, message: str = "") -> Reply:
@@ -85,8 +81,8 @@ def _start(world: World, suite: Suite | None, call: Call, key: str) -> Reply:
         # A right answer still has to be made, for kinds that send a part of it.
         return _wrong(answer, Reply(200, {"suiteId": suite.id, "executionId": 0, "status": "pending"}), key)
     try:
-        check_body(call.body)
-    except Refused as error:
+        body.check(call.body)
+    except body.Refused as error:
         return refuse(400, str(error))
     execution = world.start(suite, call.body)
     right = Reply(200, shapes.started(execution, world.scenarios.shape), note=f"started {suite.id}/{execution.id}")
@@ -133,49 +129,3 @@ def _wrong(answer: Answer, right: Reply, key: str) -> Reply:
     if answer.body is not None:
         wrong.text = answer.body.replace("{key}", key)
     return wrong
-
-
-def check_body(body: Any) -> None:
-    """Refuse a start whose documented members have another form than the documentation gives them."""
-    if body is None:
-        return
-    _object(body, "The body")
-    for name in ("overrides", "variables", "gitHub", "mobileAppOverrides"):
-        _object(body.get(name, {}), name)
-    for name in ("variables", "gitHub", "mobileAppOverrides"):
-        _texts(body.get(name, {}), name)
-    overrides = body.get("overrides", {})
-    for name, members in (("hostnames", ("original", "replacement")), ("cookies", ("name", "value"))):
-        for item in _list(overrides, name):
-            _object(item, f"overrides.{name}[]")
-            for member in members:
-                if not isinstance(item.get(member), str):
-                    raise Refused(f"overrides.{name}[].{member} must be a string.")
-    for name in ("parameters", "headers", "localStorage", "sessionStorage"):
-        for item in _list(overrides, name):
-            _object(item, f"overrides.{name}[]")
-    if "agent" in overrides:
-        _object(overrides["agent"], "overrides.agent")
-        if not isinstance(overrides["agent"].get("name"), str):
-            raise Refused("overrides.agent.name must be a string.")
-
-
-def _object(value: Any, name: str) -> None:
-    if not isinstance(value, Mapping):
-        raise Refused(f"{name} must be an object.")
-
-
-def _texts(value: Mapping[str, Any], name: str) -> None:
-    for member, item in value.items():
-        if not isinstance(item, str):
-            raise Refused(f"{name}.{member} must be a string.")
-
-
-def _list(overrides: Mapping[str, Any], name: str) -> Sequence[Any]:
-    value = overrides.get(name, [])
-    if not isinstance(value, list):
-        raise Refused(f"overrides.{name} must be an array.")
-    return value
-
-
-__all__ = ["Refused", "Reply", "Started", "check_body", "refuse", "reply"]
