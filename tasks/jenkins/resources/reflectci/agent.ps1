@@ -1,0 +1,75 @@
+# What the library runs on a Windows agent. Everything it needs is in the environment, the command in
+# REFLECT_JENKINS_COMMAND; nothing of it is pasted into this text.
+$ErrorActionPreference = 'Stop'
+$command = $env:REFLECT_JENKINS_COMMAND
+
+if ($env:REFLECT_REPORT_DIR) {
+    # Left by an earlier build in this workspace; the library must not take it for this build's.
+    $stale = @('result.json')
+    if ($command -eq 'run') { $stale += 'executions.json' }
+    foreach ($name in $stale) {
+        $path = Join-Path $env:REFLECT_REPORT_DIR $name
+        if (Test-Path -LiteralPath $path) { Remove-Item -LiteralPath $path -Force }
+    }
+}
+
+function Stop-Usage([string] $sentence) {
+    [Console]::Error.WriteLine("reflect: $sentence")
+    exit 2
+}
+
+$runner = $env:REFLECT_RUNNER
+if (-not $runner) { $runner = 'reflect-ci==0.1.0' }
+# The runner writes UTF-8, whatever the agent's code page is.
+$env:PYTHONUTF8 = '1'
+
+if ($runner -eq 'installed') {
+    if (-not (Get-Command reflect-ci -ErrorAction SilentlyContinue)) {
+        Stop-Usage 'runner is `installed`, but there is no reflect-ci on the PATH of this agent. Install it (pip install reflect-ci), or leave out `runner`.'
+    }
+    # What the runner writes to stderr is no error of this script.
+    $ErrorActionPreference = 'Continue'
+    & reflect-ci $command
+    exit $LASTEXITCODE
+}
+
+$python = $null
+foreach ($candidate in @(@('py', '-3'), @('python'), @('python3'))) {
+    if (-not (Get-Command $candidate[0] -ErrorAction SilentlyContinue)) { continue }
+    $rest = @($candidate | Select-Object -Skip 1)
+    # The Store's stand-in for python is found, too, but runs nothing.
+    & $candidate[0] @rest -c 'import sys; sys.exit(sys.version_info < (3, 9))'
+    if ($LASTEXITCODE -eq 0) { $python = $candidate; break }
+}
+if (-not $python) {
+    Stop-Usage 'there is no Python 3.9 or later on this agent. Install one, or use an agent that has it.'
+}
+$rest = @($python | Select-Object -Skip 1)
+
+if ($runner -match '^https?://') {
+    $url, $sum = $runner -split '#sha256=', 2
+    if (-not $sum) { Stop-Usage 'a runner from a URL needs its checksum: write URL#sha256=<64 hexadecimal digits>.' }
+    $folder = Join-Path ([IO.Path]::GetTempPath()) ('reflect-ci-' + [Guid]::NewGuid())
+    New-Item -ItemType Directory -Path $folder | Out-Null
+    $runner = Join-Path $folder 'reflect-ci.pyz'
+    Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $runner -TimeoutSec 120
+    if ((Get-FileHash -LiteralPath $runner -Algorithm SHA256).Hash -ne $sum) {
+        Stop-Usage "the checksum of $url is not the expected one. The file was not run."
+    }
+}
+elseif ($runner -notmatch '\.pyz$') {
+    $folder = Join-Path ([IO.Path]::GetTempPath()) ('reflect-ci-' + [Guid]::NewGuid())
+    & $python[0] @rest -m venv $folder
+    if ($LASTEXITCODE -ne 0) { Stop-Usage 'no virtual environment could be made (python -m venv).' }
+    $python = @((Join-Path $folder 'Scripts\python.exe'))
+    $rest = @()
+    & $python[0] -m pip install --quiet --disable-pip-version-check $runner
+    if ($LASTEXITCODE -ne 0) { Stop-Usage "pip could not install $runner. Set runner to one that this agent can reach." }
+    $ErrorActionPreference = 'Continue'
+    & $python[0] -m reflect_ci $command
+    exit $LASTEXITCODE
+}
+
+$ErrorActionPreference = 'Continue'
+& $python[0] @rest $runner $command
+exit $LASTEXITCODE

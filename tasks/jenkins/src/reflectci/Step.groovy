@@ -1,0 +1,95 @@
+package reflectci
+
+import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+
+/** One call of reflectRun, reflectWait or reflectCancel: from the Jenkinsfile's map to the build's result. */
+class Step implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    private final Object steps
+    private final String name
+    private final String command
+
+    Step(Object steps, String name, String command) {
+        this.steps = steps
+        this.name = name
+        this.command = command
+    }
+
+    /** Returns [verdict, exitCode, message, reportDir, executions], or fails the build. */
+    Map call(Map config) {
+        String problem = Inputs.problemOf(name, command, config)
+        if (problem) {
+            steps.error(problem)
+        }
+        Inputs inputs = new Inputs(config)
+        Agent agent = new Agent(steps, name, inputs)
+        int code = -1
+        if (command == 'cancel') {
+            code = withKey(inputs) { agent.cancel() }
+        } else {
+            code = withKey(inputs) { runOrCancel(agent, inputs) }
+        }
+        String file = inputs.reportDir() + '/result.json'
+        boolean reported = command != 'cancel' && steps.fileExists(file)
+        Map result = Report.read(reported ? steps.readFile(file: file, encoding: 'UTF-8') : '', code, inputs.reportDir())
+        if (reported && inputs.junit) {
+            publish(inputs.reportDir() + '/junit.xml')
+        }
+        if (code != 0) {
+            if (inputs.failBuild) {
+                steps.error(Report.line(name, result))
+            }
+            steps.unstable(Report.line(name, result))
+        }
+        return result
+    }
+
+    /** Runs the body with the key in REFLECT_API_KEY, and nowhere else. */
+    private int withKey(Inputs inputs, Closure<Integer> body) {
+        if (!inputs.credentialsId || inputs.given.apiKeyFile) {
+            return body()
+        }
+        int code = -1
+        try {
+            steps.withCredentials([steps.string(credentialsId: inputs.credentialsId, variable: 'REFLECT_API_KEY')]) {
+                code = body()
+            }
+        } catch (CredentialNotFoundException missing) {
+            if (inputs.given.missingKey != 'skip') {
+                steps.error("${name}: Jenkins has no 'Secret text' credential '${inputs.credentialsId}' that this job may " +
+                    "use (${missing.message}). Create one with the API key, or write credentialsId: '<its id>'.")
+            }
+            code = body()
+        }
+        return code
+    }
+
+    /** Runs with a time limit. On an abort, what the runner could not cancel itself is canceled before the build ends. */
+    private int runOrCancel(Agent agent, Inputs inputs) {
+        int code = -1
+        try {
+            steps.timeout(time: Inputs.backstop(inputs.given.timeout ?: steps.env.REFLECT_TIMEOUT), unit: 'SECONDS') {
+                code = agent.run(command)
+            }
+        } catch (FlowInterruptedException stopped) {
+            agent.cancelRest()
+            throw stopped
+        }
+        return code
+    }
+
+    private void publish(String pattern) {
+        if (!steps.fileExists(pattern)) {
+            return
+        }
+        try {
+            steps.junit(testResults: pattern, allowEmptyResults: true)
+        } catch (NoSuchMethodError missing) {
+            steps.echo("${name}: the JUnit plugin is not installed, so the tests are not on the build's page. Install it, or write junit: false.")
+        }
+    }
+
+}
