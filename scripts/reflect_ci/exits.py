@@ -30,12 +30,16 @@ UNKNOWN_START = Exit(9, "unknown-start", "an execution may or may not have start
 INTERRUPTED = Exit(130, "interrupted", "stopped by SIGINT (Ctrl-C)")
 TERMINATED = Exit(143, "interrupted", "stopped by SIGTERM (the job was cancelled)")
 
+# Two more ways to end with 0, which are not "passed": outputs and reports must not claim a verdict that was not waited for.
+STARTED = Exit(0, "started", "started and not waited for (--wait false)")
+SKIPPED = Exit(0, "skipped", "not run for want of a key (--missing-key skip)")
+
 EXITS = (
     PASSED, FAILED, USAGE, AUTH, NOT_FOUND, SERVICE, TIMED_OUT, CANCELED, EMPTY, UNKNOWN_START, INTERRUPTED, TERMINATED,
 )  # fmt: skip
 
 # With several suites the worst wins, in this order.
-WORST_FIRST = (UNKNOWN_START, SERVICE, AUTH, NOT_FOUND, TIMED_OUT, CANCELED, EMPTY, FAILED, PASSED)
+WORST_FIRST = (UNKNOWN_START, SERVICE, AUTH, NOT_FOUND, TIMED_OUT, CANCELED, EMPTY, FAILED, STARTED, PASSED)
 
 
 def worst(exits: Iterable[Exit]) -> Exit:
