@@ -67,6 +67,16 @@ def words(text: str) -> list[str]:
     return [word for word in re.split(r"[\s,]+", text) if word]
 
 
+def handed_on(text: str) -> list[str]:
+    """Return the words of a list of executions; the JSON of another step's output `executions` is taken as well."""
+    if not text.lstrip().startswith("["):
+        return words(text)
+    try:
+        return [f"{row['suite']}/{row['id']}" for row in json.loads(text) if row["id"]]
+    except (ValueError, KeyError, TypeError):
+        raise usage("executions: this is not the JSON of the output `executions`. Write SUITE/ID, for example regression-tests/47.") from None
+
+
 def suite(text: str, name: str) -> str:
     """Return the suite id to the letter, or say why it cannot be one."""
     if not text.strip():

@@ -63,7 +63,8 @@ class Values:
         """Return a list row: arguments to the letter, or the variable split."""
         row = BY_NAME[name]
         given = getattr(self._args, row.snake, None)
-        found: list[str] = list(given) if given else parse.words(self._environ.get(row.env, ""))
+        split = parse.handed_on if name == "executions" else parse.words
+        found: list[str] = list(given) if given else split(self._environ.get(row.env, ""))
         whole = " ".join(found)
         _refuse_placeholder(row, whole)
         for word in found:
