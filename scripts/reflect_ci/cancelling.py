@@ -54,7 +54,8 @@ class Cancellation:
         if not self.execution.exit:
             self._end(exit_, f"{reason} It is not known to be canceled.")
 
-    def _end(self, exit_: Exit, reason: str) -> None:
+    def _end(self, exit_: Exit, reason: str) -> Optional[float]:
         self.execution.ended_at = time.time()
         self.execution.reason = reason
         self.execution.exit = exit_
+        return None

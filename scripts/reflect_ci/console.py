@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -34,10 +35,8 @@ class _Hidden:
 
     def flush(self) -> None:
         """Flush, unless nobody reads."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
-        except (BrokenPipeError, OSError, ValueError):
-            pass
 
     def isatty(self) -> bool:
         """Tell whether a person watches."""

@@ -195,7 +195,6 @@ class Job:
         answer = self._api.status(self.execution.suite, number, LAST_LIMIT)
         if answer.status != 200 or not isinstance(answer.body, dict):
             return True  # cannot be ruled out
-        sent = self._plan.body
         return all(_echoes(answer.body, key, self._plan.body) for key in ("gitHub", "overrides"))
 
     # -- waiting
@@ -306,15 +305,16 @@ class Job:
         self._end(*verdict(seen, self._plan.allow_empty), seen)
         return True
 
-    def _end(self, exit_: Exit, reason: str, seen: Optional[answers.Status] = None) -> None:
+    def _end(self, exit_: Exit, reason: str, seen: Optional[answers.Status] = None) -> Optional[float]:
         with self._lock:
             if self.execution.exit:
-                return
+                return None
             if seen and seen.more:
                 self._plan.note(f"{self.execution.name}: the service listed only a part of the tests; the verdict over all of them is the service's own.")
             self.execution.ended_at = time.time()
             self.execution.reason = reason
             self.execution.exit = exit_
+        return None
 
     def _next(self, stage: Callable[[], Optional[float]], wait: float = 0.0) -> float:
         self._stage = stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import queue
@@ -107,7 +108,10 @@ class Scheduler:
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
             job = heapq.heappop(self._due)[2]
-            self._work.put(lambda job=job: self._events.put((job, job.turn())))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            self._work.put(functools.partial(self._turn, job))
+
+    def _turn(self, job: Turns) -> None:
+        self._events.put((job, job.turn()))
 
     def _wait(self) -> Optional[Exit]:
         """Take events until none is left; wait for the first one until something is due."""
@@ -139,7 +143,7 @@ class Scheduler:
         left = [*self._active, *self._waiting]
         done: queue.SimpleQueue[Turns] = queue.SimpleQueue()
         for job in left:
-            self._work.put(lambda job=job: (job.halt(exit_, reason), done.put(job))[1])  # type: ignore[misc]  # as above
+            self._work.put(functools.partial(_halt, job, exit_, reason, done))
         try:
             for _ in left:
                 done.get(timeout=max(0.0, ends - time.monotonic()))
@@ -148,6 +152,11 @@ class Scheduler:
             pass  # the session says of each that is left that its end is not known
         for _ in range(min(WORKERS, len(self._active))):
             self._work.put(None)
+
+
+def _halt(job: Turns, exit_: Exit, reason: str, done: queue.SimpleQueue[Turns]) -> None:
+    job.halt(exit_, reason)
+    done.put(job)
 
 
 def _reason(stopped: Exit) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Sequence
-from typing import Any, Callable, Optional, Union
+from pathlib import Path
+from typing import Any, Optional
 
 from reflect_ci import __version__, exits, patience, reports, signals
 from reflect_ci.api import Api
+from reflect_ci.cancelling import DEADLINE as CANCEL_DEADLINE
+from reflect_ci.cancelling import Cancellation
 from reflect_ci.console import Console
 from reflect_ci.exits import Exit
 from reflect_ci.job import Job
-from reflect_ci.cancelling import DEADLINE as CANCEL_DEADLINE
-from reflect_ci.cancelling import Cancellation
 from reflect_ci.model import Commit, Execution, Outcome
 from reflect_ci.reports import executions as executions_file
 from reflect_ci.scheduler import Scheduler, Turns
@@ -98,7 +99,7 @@ class Session:
             commit=self.commit,
             version=__version__,
         )
-        paths = []
+        paths: list[Path] = []
         if write:
             paths, problems = reports.write_all(outcome, self.settings.report_dir, self.console.redact)
             for problem in problems:

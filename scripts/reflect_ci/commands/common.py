@@ -77,7 +77,7 @@ def picked_up(settings: Settings) -> list[Execution]:
     """Return the executions of the arguments and of the file, each once."""
     from reflect_ci.reports import executions
 
-    found = {(suite, number): "" for suite, number in settings.executions}
+    found = dict.fromkeys(settings.executions, "")
     if settings.from_file:
         try:
             found.update({(suite, number): url for suite, number, url in executions.read(Path(settings.from_file))})

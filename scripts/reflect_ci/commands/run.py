@@ -41,7 +41,7 @@ def _run(settings: Settings, console: Console) -> int:
     return session.conclude(session.drive(_jobs(session), settings.concurrency))
 
 
-def _wait_for_url(session: Session) -> "int | None":
+def _wait_for_url(session: Session) -> int | None:
     gate = Ready(session.settings.wait_for_url, session.transport, session.console.note, session.settings.timeout)
     executions, session.executions = session.executions, []
     session.drive([gate])
