@@ -1,0 +1,3 @@
+module reflect-ci-cluster/pause
+
+go 1.25.0
