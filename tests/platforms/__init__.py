@@ -1,0 +1,1 @@
+"""Tests of each platform: validators, samples, mutations."""
