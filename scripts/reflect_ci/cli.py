@@ -23,7 +23,10 @@ COMMANDS = {
     "simulate": "run the simulated Reflect service, to try pipelines without an account",
     "demo": "show the main job against the simulated service",
 }
-HIDDEN = {"azure-callback": "complete a waiting Azure DevOps job (for the Tekton trigger)"}
+HIDDEN = {
+    "azure-callback": "complete a waiting Azure DevOps job (for the Tekton trigger)",
+    "collect": "join the verdicts of a fan-out (for the Tekton Pipeline)",
+}
 
 _KEY_REASON = (
     "The API key cannot be given as an argument: every user of the machine can read the arguments of a process, and CI logs print them. "

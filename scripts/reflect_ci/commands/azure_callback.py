@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -182,18 +182,20 @@ def guard(job: Job, environ: Mapping[str, str], say: Callable[[str], None]) -> i
     return 128 - code if code < 0 else code
 
 
-def main(argv: Sequence[str], environ: Optional[Mapping[str, str]] = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the one word that says what to do."""
+    parser.add_argument("action", choices=("complete", "guard"), help="post TaskCompleted, or run suites under a guard")
+
+
+def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run `complete` or `guard`; return the exit code."""
-    environ = os.environ if environ is None else environ
 
     def say(text: str) -> None:
         print(text, flush=True)
 
     try:
-        if list(argv) not in (["complete"], ["guard"]):
-            raise usage("azure-callback takes one word: complete or guard. All else comes from AZURE_* variables.")
         job = read_job(environ)
-        if argv[0] == "guard":
+        if args.action == "guard":
             return guard(job, environ, say)
         ended = complete(job, environ.get("AZURE_RESULT") == "Succeeded", PATIENCE, say)
         secret = environ.get("AZURE_TOKEN_SECRET", "")

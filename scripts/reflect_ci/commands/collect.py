@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
 
 from reflect_ci.exits import PASSED, UNKNOWN_START, USAGE, WORST_FIRST
 
@@ -26,8 +25,8 @@ def collect(verdicts: Sequence[str], expected: int = 0) -> tuple[str, list[tuple
     pairs = []
     for text in verdicts:
         for pair in text.split():
-            suite, _, word = pair.rpartition("=")
-            pairs.append((suite or "?", word))
+            suite, equals, word = pair.rpartition("=")
+            pairs.append((suite, word) if equals else (pair, ""))
     lost = max(0, expected - sum(bool(text.split()) for text in verdicts))
     pairs += [("?", LOST)] * lost
     pairs.sort(key=lambda pair: (rank(pair[1]), pair[0]))
@@ -53,26 +52,24 @@ def line(pairs: Sequence[tuple[str, str]], longest: int = LONGEST) -> str:
     return text
 
 
-def main(argv: Sequence[str], environ: Optional[Mapping[str, str]] = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the verdicts, and how many there must be."""
+    parser.add_argument("--expected", default="", metavar="N", help="how many TaskRuns there were; the missing ones count as lost")
+    parser.add_argument("verdicts", nargs="*", metavar="SUITE=VERDICT", help="the result verdicts of each TaskRun")
+
+
+def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print one line a suite and write the results verdict and verdicts; 0 also when suites failed."""
-    environ = os.environ if environ is None else environ
-    options = [word for word in argv[:1] if word.startswith("--expected=")]
-    rest = list(argv[len(options) :])
-    number = options[0].partition("=")[2] if options else ""
-    if rest[:1] == ["--"]:
-        rest = rest[1:]
-    if number and not number.isdigit():
+    if args.expected and not args.expected.isdigit():
         print("--expected takes a whole number: how many TaskRuns there were.", file=sys.stderr)
         return USAGE.code
-    verdict, pairs = collect(rest, int(number or 0))
+    verdict, pairs = collect(args.verdicts, int(args.expected or 0))
     for suite, word in pairs:
-        print(f"{word.upper():<12} {suite}")
+        print(f"{word.upper():<14} {suite}")
     passed = sum(word == PASSED.word for _, word in pairs)
     print(f"{passed} of {len(pairs)} suites passed: {verdict}.", flush=True)
     folder = environ.get("TEKTON_RESULTS_DIR", "")
     if folder:
         for name, text in (("verdict", verdict), ("verdicts", line(pairs))):
-            (Path(folder) / name).write_text(text)
+            (Path(folder) / name).write_text(text, encoding="utf-8")
     return PASSED.code
-
-
