@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from reflect_ci.ci.native import Native, report_dir
 from reflect_ci.ci.outputs import outputs, variables
+from reflect_ci.commands.collect import collect, line
 from reflect_ci.model import Outcome
 from reflect_ci.reports.text import defuse, one_line
 
@@ -65,20 +67,28 @@ class Tekton(Native):
     """Tekton: one file a result. All results of a task share 4096 bytes, names and JSON included."""
 
     NAMES = ("execution-id", "execution-url", "status", "passed", "failed", "total", "verdict")
-    LONGEST = 1024
+    LONGEST = 900
 
     def hand_over(self, outcome: Outcome, paths: list[Path]) -> None:
         """Write every result, empty ones too: a pipeline that refers to a missing result fails."""
         del paths
-        folder = self.environ.get("TEKTON_RESULTS_DIR")
-        if not folder:
+        # The folder may come as `…/results/verdict/..`: a StepAction can name the files of its results only.
+        folder = os.path.normpath(self.environ.get("TEKTON_RESULTS_DIR", ""))
+        if folder == ".":
             return
         values = outputs(outcome)
         first = next((execution for execution in outcome.executions if execution.id), None)
         values["status"] = first.status if first else ""
-        for name in self.NAMES:
-            value = one_line(values[name])
-            # Half an id or a link would be a wrong one.
-            text = value if len(value.encode()) <= self.LONGEST else ""
+        results = {name: one_line(values[name]) for name in self.NAMES}
+        results["executions"] = " ".join(execution.name for execution in outcome.executions if execution.id)
+        # Half an id or a link would be a wrong one.
+        results = {name: text if len(text.encode()) <= self.LONGEST else "" for name, text in results.items()}
+        ends = [f"{each.suite}={each.exit.word if each.exit else 'unfinished'}" for each in outcome.executions]
+        if not ends:  # refused before anything was called, perhaps because of these very ids
+            suites = re.findall(r"[\w.-]+", self.environ.get("REFLECT_SUITES", "")) or ["?"]
+            ends = [f"{suite}={values['verdict']}" for suite in suites]
+        _, pairs = collect(ends)
+        results["verdicts"] = line(pairs, self.LONGEST)
+        for name, text in results.items():
             if not self.put(str(Path(folder) / name), text, "the task's results"):
                 return

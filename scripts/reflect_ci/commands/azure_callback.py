@@ -90,7 +90,12 @@ def allowed_plan(url: str, allowed: str) -> str:
     for prefix in allowed.split():
         want = urlsplit(prefix if prefix.endswith("/") else prefix + "/")
         same_place = (parts.scheme, parts.netloc) == (want.scheme, want.netloc)
-        if same_place and parts.path.startswith(want.path) and ".." not in parts.path and not (parts.query or parts.fragment):
+        if (
+            same_place
+            and parts.path.startswith(want.path)
+            and ".." not in parts.path
+            and not (parts.query or parts.fragment)
+        ):
             return url
     raise usage("AZURE_PLAN_URL is none of the plan URLs that this trigger is configured for (AZURE_PLAN_URLS).")
 
@@ -125,7 +130,9 @@ def complete(job: Job, succeeded: bool, patience: float, say: Callable[[str], No
             say(f"Azure DevOps refused the job's token ({status}): the job has ended already, or its time is up.")
             return AUTH
         if 300 <= status < 500 and status not in (404, 408, 409, 425, 429):
-            say(f"Azure DevOps does not take the event (it {why}): check the fields of the job's body against the README.")
+            say(
+                f"Azure DevOps does not take the event (it {why}): check the fields of the job's body against the README."
+            )
             return SERVICE
         if time.monotonic() + wait > ends:
             say(f"Gave up: Azure DevOps {why} for {patience:.0f} s. The job stays open until its own time limit.")
@@ -159,7 +166,11 @@ def delete_secret(name: str, environ: Mapping[str, str], say: Callable[[str], No
         why = f"answered {response.status_code}"
     except (OSError, KeyError, requests.exceptions.RequestException) as error:
         gone, why = False, f"could not be reached ({type(error).__name__})"
-    say(f"Secret {name} deleted." if gone else f"Secret {name} is still there: the Kubernetes API {why}. Delete it by hand.")
+    say(
+        f"Secret {name} deleted."
+        if gone
+        else f"Secret {name} is still there: the Kubernetes API {why}. Delete it by hand."
+    )
     return gone
 
 

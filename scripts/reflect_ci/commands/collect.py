@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reflect_ci.exits import PASSED, UNKNOWN_START, USAGE, WORST_FIRST
@@ -16,13 +16,13 @@ LONGEST = 3000
 ORDER = [LOST, *(row.word for row in WORST_FIRST)]
 
 
-def collect(verdicts: Sequence[str], expected: int = 0) -> tuple[str, list[tuple[str, str]]]:
+def collect(verdicts: Iterable[str], expected: int = 0) -> tuple[str, list[tuple[str, str]]]:
     """Return the worst word and the (suite, word) pairs, those that did not pass first.
 
     verdicts: texts of SUITE=WORD pairs separated by spaces. Every word that is not in the table counts as the worst, and
     so does each of the expected ones that is missing.
     """
-    pairs = []
+    verdicts, pairs = list(verdicts), []
     for text in verdicts:
         for pair in text.split():
             suite, equals, word = pair.rpartition("=")
@@ -54,7 +54,9 @@ def line(pairs: Sequence[tuple[str, str]], longest: int = LONGEST) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the verdicts, and how many there must be."""
-    parser.add_argument("--expected", default="", metavar="N", help="how many TaskRuns there were; the missing ones count as lost")
+    parser.add_argument(
+        "--expected", default="", metavar="N", help="how many TaskRuns there were; the missing ones count as lost"
+    )
     parser.add_argument("verdicts", nargs="*", metavar="SUITE=VERDICT", help="the result verdicts of each TaskRun")
 
 

@@ -68,7 +68,7 @@ def azure() -> Iterator[Azure]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the waits short."""
-    monkeypatch.setattr(azure_callback.time, "sleep", lambda _: None)
+    monkeypatch.setattr("reflect_ci.commands.azure_callback.time.sleep", lambda _: None)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
