@@ -1,0 +1,1 @@
+"""The maintainers' checker of the catalog: rules over tasks/, and the generated tables in the READMEs."""
