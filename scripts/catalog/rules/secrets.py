@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from catalog.rule import Finding, rule
 from catalog.tree import Tree, nodes
 
-# A value that is text of its own, and not a reference in any platform's spelling ($X, $(X), ${{ X }}, <<X>>, [[X]], %X%).
+# `simulated` in it: the simulated service takes any key. Else a value that is text of its own, and not a reference in any platform's spelling ($X, $(X), ${{ X }}, <<X>>, [[X]], %X%).
 LITERAL = re.compile(
-    r"\bREFLECT_API_KEY\b['\"]?\s*(?:=|:(?!-))\s*['\"]?(?P<value>[A-Za-z0-9][A-Za-z0-9_\-]{7,})['\"]?\s*(?:$|[#;,&}\]])"
+    r"\bREFLECT_API_KEY\b['\"]?\s*(?:=|:(?!-))\s*['\"]?(?P<value>(?![\w-]*simulated)[A-Za-z0-9][A-Za-z0-9_\-]{7,})['\"]?\s*(?:$|[#;,&}\]])"
 )
 ARGV_OPTION = re.compile(r"--api-key(?!-file)(?:\s|=)")
 ARGV_HEADER = re.compile(r"(?:-H|--header)[ =]?\\?['\"]?x-api-key", re.IGNORECASE)

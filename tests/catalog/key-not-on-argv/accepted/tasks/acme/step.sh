@@ -1,0 +1,1 @@
+reflect-ci run checkout --api-key-file key.txt

@@ -1,0 +1,1 @@
+exec /home/jane/bin/reflect-ci
