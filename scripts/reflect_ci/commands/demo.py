@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             if code != act.meant.code:
                 wrong.append(number)
         body = next((one.body for one in sim.started if one.suite == "nightly"), None)
-    print(f"\nThe third suite's start told the service: {body}")
+    print(f"\nThe third suite's start told the service: {json.dumps(body)}")
     _reports(args.report_dir)
     if wrong:
         print(f"\nThe demonstration did NOT go as it was meant: see {' and '.join(map(str, wrong))} above.", flush=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from reflect_ci.errors import usage
+from reflect_ci.errors import Stop, usage
 from reflect_ci.exits import PASSED
 from reflect_ci.simulate import ScenarioError, Simulator
 
@@ -41,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - the signature of every command
     """Answer until SIGINT or SIGTERM; that is the meant end, so the exit code is 0."""
+    try:
+        return _run(args)
+    except Stop as stop:
+        print(f"reflect-ci: {stop.message}", file=sys.stderr)
+        return stop.exit.code
+
+
+def _run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_log(args.log))
         try:
