@@ -9,9 +9,8 @@ from collections import Counter
 from typing import Optional
 from xml.etree import ElementTree as ET
 
-from reflect_ci.exits import PASSED
 from reflect_ci.model import Execution, Outcome, Test
-from reflect_ci.reports.text import clean, failed_runs, iso, one_line, safe_url, sentence, verdict, why, word
+from reflect_ci.reports.text import clean, failed_runs, green, iso, one_line, safe_url, sentence, verdict, why, word
 
 Element = ET.Element
 
@@ -74,7 +73,7 @@ def _ending(suite: Element, execution: Execution, outcome: Outcome) -> None:
     """Add a testcase for an ending that no test shows."""
     shown = any(case.find("failure") is not None or case.find("error") is not None for case in suite.iter("testcase"))
     waiting = execution.exit is None and not outcome.exit.code and not outcome.waited
-    if execution.exit is PASSED or waiting:
+    if green(execution) or waiting:
         if not execution.tests:
             why_not = (
                 "It was started, and not waited for."

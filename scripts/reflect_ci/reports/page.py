@@ -15,6 +15,7 @@ from reflect_ci.reports.text import (
     counted,
     duration,
     failed_runs,
+    green,
     iso,
     one_line,
     plural,
@@ -80,11 +81,11 @@ def _badge(name: str) -> str:
 def _header(outcome: Outcome, name: str) -> str:
     commit = outcome.commit
     counts = counted(outcome.executions)
-    green = sum(execution.exit is PASSED for execution in outcome.executions)
+    passed = sum(execution.exit is PASSED for execution in outcome.executions)
     rows = [
         (
             "Executions",
-            f"{green} of {len(outcome.executions)} passed" if outcome.waited else f"{len(outcome.executions)} started",
+            f"{passed} of {len(outcome.executions)} passed" if outcome.waited else f"{len(outcome.executions)} started",
         ),
         ("Tests", f"{counts['passed']} of {counts['total']} passed" if counts["total"] else ""),
         ("Duration", duration(outcome.ended_at - outcome.started_at)),
@@ -95,7 +96,7 @@ def _header(outcome: Outcome, name: str) -> str:
     if outcome.ci:
         facts.append(("Build", _link(outcome.ci, outcome.build_url)))
     if commit:
-        facts.append(("Commit", f"<code>{_text(f'{commit.owner}/{commit.repo}@{commit.sha[:12]}')}</code>"))
+        facts.append(("Commit", f"<code>{_text(f'{commit.owner}/{commit.repo}@{commit.sha[:8]}')}</code>"))
     items = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)
     return f"""<header>
 <h1><span class="product">Reflect</span> {_badge(name)}</h1>
@@ -111,10 +112,9 @@ def _when(seconds: Optional[float]) -> str:
 
 def _execution(execution: Execution, total: int) -> str:
     name = word(execution)
-    green = execution.exit is PASSED
-    opened = "" if green and total > OPEN else " open"
+    opened = "" if green(execution) and total > OPEN else " open"
     facts = " · ".join(filter(None, (tally(execution), duration(execution.seconds))))
-    reason = "" if green and execution.tests else execution.reason
+    reason = "" if green(execution) and execution.tests else execution.reason
     parts = [f'<p class="reason">{_text(reason)}</p>'] if reason else []
     if safe_url(execution.url):
         parts.append(f"<p>{_link('Open in Reflect', execution.url)}</p>")

@@ -12,7 +12,7 @@ main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 3rem}
 a{color:var(--link)}code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 h1{display:flex;flex-wrap:wrap;align-items:center;gap:.75rem;margin:0;font-size:1.6rem;line-height:1.2}
 .message{margin:.75rem 0 1.25rem;font-size:1.1rem;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1rem 1.5rem;margin:0 0 1.5rem;padding:1rem 1.25rem;background:var(--card);border:1px solid var(--line);border-radius:.6rem}
+dl{display:flex;flex-wrap:wrap;gap:1rem 2.5rem;margin:0 0 1.5rem;padding:1rem 1.25rem;background:var(--card);border:1px solid var(--line);border-radius:.6rem}
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 .badge{display:inline-block;padding:.1em .65em;border-radius:1em;font-size:.8rem;font-weight:700;line-height:1.6;white-space:nowrap;color:var(--warn);background:var(--warn-bg)}
 .badge.good{color:var(--good);background:var(--good-bg)}.badge.bad{color:var(--bad);background:var(--bad-bg)}.badge.quiet{color:var(--quiet);background:var(--quiet-bg)}
@@ -24,7 +24,7 @@ summary::-webkit-details-marker{display:none}
 summary::before{content:"";flex:none;width:.5em;height:.5em;border:solid var(--soft);border-width:0 2px 2px 0;transform:rotate(-45deg)}
 details[open]>summary::before{transform:rotate(45deg)}
 summary:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:.6rem}
-.name{font-weight:600;overflow-wrap:anywhere;min-width:0}
+.name{flex:1 1 8rem;font-weight:600;overflow-wrap:anywhere;min-width:0}
 .facts{margin-left:auto;color:var(--soft);font-size:.9rem}
 .facts a{margin-left:.5rem}
 .inside{padding:0 1rem 1rem}.inside>p{margin:.25rem 0 .75rem}
@@ -34,6 +34,6 @@ summary:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-ra
 .tests>li>.steps,.tests>li>.page{flex-basis:100%;margin:0}
 .steps{list-style:none;padding:.6rem .85rem;border-radius:.4rem;background:var(--bad-bg);white-space:pre-wrap;overflow-wrap:anywhere}
 .steps li+li{margin-top:.35rem}.step{font-weight:700;color:var(--bad)}
-@media (max-width:36rem){main{padding:1rem .75rem 2rem}.facts{margin-left:0;flex-basis:100%}dl{grid-template-columns:1fr 1fr}}
+@media (max-width:36rem){main{padding:1rem .75rem 2rem}.facts{margin-left:0;flex-basis:100%}dl{display:grid;grid-template-columns:1fr 1fr;gap:1rem}}
 @media print{body{background:#fff}.execution,dl{break-inside:avoid}}
 """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from reflect_ci.exits import PASSED
 from reflect_ci.model import Execution, Outcome, Run
 from reflect_ci.reports.text import (
     clean,
     duration,
     failures,
+    green,
     one_line,
     plural,
     safe_url,
@@ -105,7 +105,7 @@ def _video(runs: list[Run]) -> str:
 
 def _row(execution: Execution) -> str:
     name = word(execution)
-    why = "" if execution.exit is PASSED and execution.tests else execution.reason
+    why = "" if green(execution) and execution.tests else execution.reason
     cells = (
         f"{sign(name)} {escape(name)}",
         link(execution.name, execution.url),

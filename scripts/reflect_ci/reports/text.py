@@ -82,7 +82,7 @@ def safe_url(url: str) -> str:
 
 def verdict(outcome: Outcome) -> str:
     """Return the word for the whole call; exit code 0 is not always `passed`."""
-    if outcome.exit.code:
+    if outcome.exit is not PASSED:
         return outcome.exit.word
     if outcome.command not in ("run", "wait"):
         return "done"
@@ -91,8 +91,15 @@ def verdict(outcome: Outcome) -> str:
     return "passed" if outcome.waited else "started"
 
 
+def green(execution: Execution) -> bool:
+    """Tell whether the execution gives the build nothing to complain of: passed, or started as asked."""
+    return execution.exit is not None and execution.exit.code == 0
+
+
 def word(execution: Execution) -> str:
     """Return the word for one execution."""
+    if execution.exit is PASSED and not execution.status and not execution.tests:
+        return "done"  # it was canceled as asked, which is not the suite's verdict
     if execution.exit is not None:
         return execution.exit.word
     return "unfinished" if execution.id else "not-started"
@@ -173,8 +180,8 @@ def failures(executions: Iterable[Execution]) -> Iterator[tuple[Execution, Test,
 
 
 def worst_first(executions: Iterable[Execution]) -> list[Execution]:
-    """Return the executions, those that did not pass first, else in their order."""
-    return sorted(executions, key=lambda execution: execution.exit is PASSED)
+    """Return the executions, those that are not green first, else in their order."""
+    return sorted(executions, key=green)
 
 
 def plural(count: int, noun: str) -> str:
