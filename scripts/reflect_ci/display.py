@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Optional, TextIO
 
-from reflect_ci.exits import PASSED
+from reflect_ci.exits import PASSED, STARTED
 from reflect_ci.model import Execution, Outcome
 from reflect_ci.reports.text import duration, failures, green, plural, safe_url, tally, verdict, word
 
@@ -69,7 +69,8 @@ class Display:
             running = [execution for execution in executions if execution.exit is None]
             seen = [(execution.name, execution.status, tally(execution)) for execution in running]
             since = now - self._spoke
-            changed = seen != self._seen and (self._seen is None or since >= CHANGED)
+            # The first starts have lines of their own.
+            changed = seen != self._seen and since >= CHANGED
             if not running or not (changed or since >= QUIET):
                 return
             self._seen, self._spoke = seen, now
@@ -104,6 +105,8 @@ class Display:
         reason = execution.reason if execution.exit is not PASSED or not execution.tests else ""
         with self.lock:
             self._said.add(f"{execution.name}: {execution.reason}")
+            if execution.exit is STARTED:
+                return  # its start has been told
             self.line(self.paint(self.defuse(text), name))
             if reason:
                 self.line("         " + self.defuse(reason))
@@ -119,7 +122,7 @@ class Display:
         passed = sum(execution.exit is PASSED for execution in outcome.executions)
         total = len(outcome.executions)
         with self.lock:
-            if total > 1 and outcome.waited:
+            if total > REST_NAMED and outcome.waited:
                 self._rest(outcome)
             if paths:
                 names = ", ".join(path.name for path in paths)

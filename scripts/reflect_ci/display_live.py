@@ -133,7 +133,7 @@ class Live(Display):
             rows.append(fitted(f"  and {len(running) - len(shown)} more", cells))
         if self.coloured:
             rows[0] = f"\x1b[1m{rows[0]}\x1b[0m"
-        return rows
+        return [row.rstrip() for row in rows]
 
     def _row(self, execution: Execution, cells: int, now: float) -> str:
         since = duration(max(0.0, now - execution.started_at)) if execution.started_at is not None else ""

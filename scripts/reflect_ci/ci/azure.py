@@ -28,10 +28,9 @@ def camel(name: str) -> str:
 class Azure(Native):
     """Azure Pipelines."""
 
-    def mask(self, secret: str) -> None:
-        """Have the agent mask the secret."""
-        for line in filter(None, (line.strip() for line in secret.splitlines())):
-            self.write(f"##vso[task.setsecret]{escape(line)}")
+    def mask_line(self, line: str) -> None:
+        """Write the command that hides it."""
+        self.write(f"##vso[task.setsecret]{escape(line)}")
 
     def group(self, title: str) -> None:
         """Begin a group."""

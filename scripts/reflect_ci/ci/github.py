@@ -29,10 +29,9 @@ def field(text: str) -> str:
 class GitHub(Native):
     """GitHub Actions."""
 
-    def mask(self, secret: str) -> None:
-        """Mask each line of the secret: GitHub compares line by line."""
-        for line in filter(None, (line.strip() for line in secret.splitlines())):
-            self.write(f"::add-mask::{data(line)}")
+    def mask_line(self, line: str) -> None:
+        """Write the command that hides it."""
+        self.write(f"::add-mask::{data(line)}")
 
     def group(self, title: str) -> None:
         """Begin a group."""

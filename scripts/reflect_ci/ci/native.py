@@ -19,9 +19,20 @@ class Native:
 
     def __init__(self, system: System, environ: Mapping[str, str], write: Callable[[str], None]) -> None:
         self.system, self.environ, self.write = system, environ, write
+        self._masked: set[str] = set()
 
     def mask(self, secret: str) -> None:
-        """Have the system hide this value in its log, where it has a command for that."""
+        """Have the system hide this value in its log, where it has a command for that.
+
+        Line by line, as logs are compared; each once, because the second time it is hidden already.
+        """
+        for line in filter(None, (line.strip() for line in secret.splitlines())):
+            if line not in self._masked:
+                self._masked.add(line)
+                self.mask_line(line)
+
+    def mask_line(self, line: str) -> None:
+        """Do what `mask` says for one line; systems fill this in."""
 
     def group(self, title: str) -> None:
         """Begin a part of the log that can be folded."""

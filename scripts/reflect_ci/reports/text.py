@@ -21,6 +21,7 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 _SPACES = re.compile(r"\s+")
+_BREAKS = re.compile(r"[^\S ]+")
 # What begins a command: Azure, TeamCity and old GitHub anywhere in a line, GitLab and Travis by a word, the others at
 # the beginning of a line.
 _HASHES = re.compile(r"##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
@@ -45,7 +46,7 @@ def defuse(text: str) -> str:
 
     All systems' commands, not only those of the system at hand: logs are passed on from one to another.
     """
-    text = _SPACES.sub(" ", clean(text)).rstrip()
+    text = _BREAKS.sub(" ", clean(text)).rstrip()
     text = _HASHES.sub("# #", text)
     text = _WORDS.sub(r"\1 :", text)
     text = _COLONS.sub(r"\1: ", text)
