@@ -51,6 +51,11 @@ def shape(answer: Answer) -> str:
     return "it is no complete JSON" if answer.body is None else "it lacks what is needed"
 
 
+def canceled(answer: Answer) -> bool:
+    """Tell whether the answer to a cancel proves it; a web page with status 200 does not."""
+    return answer.status == 204 or (200 <= answer.status < 300 and isinstance(answer.body, dict))
+
+
 class Api:
     """The requests that the runner makes, with the base URL filled in and the suite id encoded."""
 

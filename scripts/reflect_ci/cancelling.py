@@ -6,7 +6,7 @@ import time
 from typing import Optional
 
 from reflect_ci import patience
-from reflect_ci.api import Api, refusal
+from reflect_ci.api import Api, canceled, refusal
 from reflect_ci.exits import NOT_FOUND, PASSED, SERVICE, Exit
 from reflect_ci.model import Execution
 from reflect_ci.transport import Unreachable
@@ -32,14 +32,14 @@ class Cancellation:
             answer = self._api.cancel(self.execution.suite, self.execution.id)
         except Unreachable as error:
             return self._again(f"It could not be canceled: {error.why}.", error.lasting, None)
-        if 200 <= answer.status < 300:
+        if canceled(answer):
             return self._end(PASSED, "It was canceled.")
         if answer.status == 409:
             return self._end(PASSED, "It had finished already.")
         if answer.status == 404:
             return self._end(NOT_FOUND, "The service does not know this execution (404). Check the suite id and the number.")
         exit_, sentence = refusal(answer, f"execution {self.execution.name}")
-        if answer.status in (408, 425, 429) or answer.status >= 500:
+        if answer.status in (200, 408, 425, 429) or answer.status >= 500:
             return self._again(sentence, False, answer.retry_after)
         return self._end(exit_, sentence)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from reflect_ci import answers, patience
-from reflect_ci.api import Api, refusal
+from reflect_ci.api import Api, canceled, refusal, shape
 from reflect_ci.errors import Stop
 from reflect_ci.exits import AUTH, NOT_FOUND, SERVICE, STARTED, TIMED_OUT, UNKNOWN_START, Exit
 from reflect_ci.judge import verdict
@@ -106,7 +106,7 @@ class Job:
     def _cancel_older(self, numbers: list[str]) -> None:
         for number in numbers:
             answer = self._api.cancel(self.execution.suite, number)
-            if answer.status == 409 or 200 <= answer.status < 300:
+            if answer.status == 409 or canceled(answer):
                 self._plan.note(f"{self.execution.suite}/{number}: an older execution was still under way; it was canceled (conflict=cancel).")
                 continue
             exit_, sentence = refusal(answer, f"to cancel the older execution {self.execution.suite}/{number}")
@@ -337,10 +337,11 @@ def cancel_sentence(api: Api, execution: Execution) -> tuple[bool, str]:
         answer = api.cancel(execution.suite, execution.id, LAST_LIMIT)
     except Unreachable as error:
         return False, f"It could not be canceled ({error.why}).{page}, or it runs on."
-    if 200 <= answer.status < 300:
+    if canceled(answer):
         return False, "The execution was canceled."
     if answer.status == 409:
         return True, "The execution had finished already."
     if answer.status == 404:
         return False, "The service does not know the execution (404), so it could not be canceled."
-    return False, f"It could not be canceled ({answer.status}).{page}, or it runs on."
+    why = shape(answer) if 200 <= answer.status < 300 else str(answer.status)
+    return False, f"It could not be canceled for certain (the answer: {why}).{page}, or it runs on."

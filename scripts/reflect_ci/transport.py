@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -137,8 +138,7 @@ def _read(response: requests.Response, ends: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
-        # read1 would hand over what is there, but is missing from old urllib3: small chunks keep a drip from hiding.
-        for chunk in response.iter_content(_chunk(response)):
+        for chunk in _pieces(response):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:
@@ -150,10 +150,17 @@ def _read(response: requests.Response, ends: float) -> bytes:
     return b"".join(chunks)
 
 
-def _chunk(response: requests.Response) -> int:
-    """Return the size to read at once: the announced length when it is small, so that one read takes all of it."""
-    length = response.headers.get("Content-Length", "")
-    return 65536 if length.isdigit() and int(length) > 8192 else 512
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives, so that a drip meets the time limit between its drops."""
+    arrived = getattr(response.raw, "read1", None)
+    if arrived is None:  # urllib3 before 2.1
+        yield from response.iter_content(64)
+        return
+    while True:
+        piece = arrived(65536, decode_content=True)
+        if not piece:
+            return
+        yield piece
 
 
 def _broken(error: Exception) -> str:
