@@ -181,7 +181,8 @@ def _joined(name: str, *parts: str) -> str:
 def make(stream: TextIO, environ: Mapping[str, str], defuse: Callable[[str], str]) -> Display:
     """Return the display that fits the stream: a live table on a terminal that can move its cursor, else lines."""
     try:
-        terminal = stream.isatty() and environ.get("TERM", "") != "dumb"
+        # Some CI systems give a step a terminal (CircleCI, act): their logs still want lines.
+        terminal = stream.isatty() and environ.get("TERM", "") != "dumb" and not environ.get("CI")
     except (ValueError, AttributeError):
         terminal = False
     if terminal and os.name == "nt":
