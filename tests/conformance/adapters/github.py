@@ -27,7 +27,10 @@ class GitHub(Adapter):
         """Run a workflow with one job."""
         outputs, reports = tmp / "outputs.json", tmp / "reports"
         repo = act.repository(tmp / "shop", {"e2e.yml": act.dump(self.workflow(case, sim, outputs, reports))})
-        options = ["--secret-file", str(act.dotenv(tmp / "secrets", {} if case.key is None else {"REFLECT_API_KEY": case.key}))]
+        options = [
+            "--secret-file",
+            str(act.dotenv(tmp / "secrets", {} if case.key is None else {"REFLECT_API_KEY": case.key})),
+        ]
         code, log = execute(
             act.command(repo, tmp, options=options),
             case,
@@ -51,7 +54,11 @@ class GitHub(Adapter):
         uses = f"{act.CATALOG}/tasks/github/reflect-{{}}@{act.pin()}"
         steps = [
             {"id": "reflect", "uses": uses.format(case.command), "with": {**common, **case.inputs}},
-            {"if": "cancelled()", "uses": uses.format("cancel"), "with": {**common, "from-file": f"{folder}/executions.json"}},
+            {
+                "if": "cancelled()",
+                "uses": uses.format("cancel"),
+                "with": {**common, "from-file": f"{folder}/executions.json"},
+            },
             {
                 "if": "always()",
                 "env": {
@@ -69,4 +76,3 @@ class GitHub(Adapter):
 
 
 ADAPTER = GitHub()
-
