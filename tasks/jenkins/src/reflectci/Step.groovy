@@ -60,7 +60,8 @@ class Step implements Serializable {
         } catch (CredentialNotFoundException missing) {
             if (inputs.given.missingKey != 'skip') {
                 steps.error("${name}: Jenkins has no 'Secret text' credential '${inputs.credentialsId}' that this job may " +
-                    "use (${missing.message}). Create one with the API key, or write credentialsId: '<its id>'.")
+                    "use (${missing.message}). Create one with the API key, or write credentialsId: '<its id>'. With " +
+                    "credentialsId: '' the key is taken from REFLECT_API_KEY.")
             }
             code = body()
         }

@@ -3,6 +3,8 @@ package engine
 import com.cloudbees.groovy.cps.Outcome
 import groovy.util.slurpersupport.GPathResult
 import hudson.AbortException
+import java.nio.file.FileSystems
+import java.nio.file.Paths
 import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
 
 /** The plain steps, each as its Jenkins plugin documents it. `sh` runs a real shell, with a real signal on an abort. */
@@ -104,7 +106,7 @@ class Steps {
 
     Object do_archiveArtifacts(Head head, Map a) {
         String pattern = a.artifacts
-        List<String> found = new FileNameFinder().getFileNames(folderOf(head).path, pattern)
+        List<String> found = filesOf(head, pattern)
         if (!found && a.allowEmptyArchive != true) {
             throw new AbortException("No artifacts found that match the file pattern \"${pattern}\". Configuration error?")
         }
@@ -113,7 +115,7 @@ class Steps {
     }
 
     Object do_junit(Head head, Map a) {
-        List<String> found = new FileNameFinder().getFileNames(folderOf(head).path, (String) a.testResults)
+        List<String> found = filesOf(head, (String) a.testResults)
         if (!found && a.allowEmptyResults != true) {
             throw new AbortException('No test report files were found. Configuration error?')
         }
@@ -201,6 +203,24 @@ class Steps {
     private File fileOf(Head head, Object path) {
         File file = new File("${path}")
         return file.absolute ? file : new File(folderOf(head), "${path}")
+    }
+
+    /** The files that one of the patterns names, as Jenkins reads them: a comma separates, `**` is any number of folders. */
+    private List<String> filesOf(Head head, String patterns) {
+        File folder = folderOf(head)
+        List<String> found = []
+        folder.eachFileRecurse(groovy.io.FileType.FILES) { file ->
+            String path = folder.toPath().relativize(file.toPath())
+            for (pattern in patterns.split(',')*.trim()) {
+                // Escaped but for the stars, which are the only signs that both kinds of pattern share.
+                String glob = pattern.replaceAll('[\\[\\]{}?\\\\]', '\\\\\\\\$0')
+                if ([glob, glob.replace('**/', '')].any { FileSystems.default.getPathMatcher("glob:${it}").matches(Paths.get(path)) }) {
+                    found.add(file.path)
+                    return
+                }
+            }
+        }
+        return found.sort()
     }
 
     // --- steps that take time ---
