@@ -30,7 +30,7 @@ class Lame(Adapter):
     engine = "none"
     cannot = {SCENARIOS[0].id: "It has one leg."}  # noqa: RUF012  the base class declares it a ClassVar
 
-    def run(self, case: Case, sim: Simulator, tmp: object) -> Seen:  # noqa: ARG002
+    def run(self, case: Case, sim: Simulator, tmp: object) -> Seen:
         """Run nothing."""
         raise NotImplementedError
 

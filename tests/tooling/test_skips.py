@@ -33,11 +33,12 @@ def readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("readme")
 @pytest.mark.parametrize(
     ("reason", "allowed"),
     [("no Python 3.9 here", True), ("no Python 3.9 here at all", False), ("not a reason", False), ("", False)],
 )
-def test_only_the_table_counts(readme: Path, reason: str, allowed: bool) -> None:
+def test_only_the_table_counts(reason: str, allowed: bool) -> None:
     """A reason is agreed when a row of that section's table matches all of it."""
     assert skips.is_agreed(reason) == allowed
 
@@ -48,6 +49,7 @@ def test_without_a_table_nothing_may_be_skipped(readme: Path) -> None:
     assert not skips.is_agreed("no Python 3.9 here")
 
 
+@pytest.mark.usefixtures("readme")
 @pytest.mark.parametrize(
     ("body", "failed"),
     [
@@ -58,13 +60,14 @@ def test_without_a_table_nothing_may_be_skipped(readme: Path) -> None:
         ("@pytest.mark.xfail\ndef test_a(): assert 0", 0),
     ],
 )
-def test_skip_in_a_test(readme: Path, pytester: pytest.Pytester, body: str, failed: int) -> None:
+def test_skip_in_a_test(pytester: pytest.Pytester, body: str, failed: int) -> None:
     """A skip fails wherever it comes from; an agreed one and an expected failure do not."""
     pytester.makepyfile("import pytest\n" + body)
     pytester.inline_run("-p", "no:cacheprovider", plugins=[skips]).assertoutcome(failed=failed, skipped=1 - failed)
 
 
-def test_skipped_module(readme: Path, pytester: pytest.Pytester) -> None:
+@pytest.mark.usefixtures("readme")
+def test_skipped_module(pytester: pytest.Pytester) -> None:
     """A module that skips itself is an error of the collection."""
     pytester.makepyfile("import pytest\npytest.importorskip('no_such_module_at_all')\ndef test_a(): pass")
     assert pytester.inline_run("-p", "no:cacheprovider", plugins=[skips]).ret == pytest.ExitCode.INTERRUPTED
