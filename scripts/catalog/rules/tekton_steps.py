@@ -83,7 +83,8 @@ def tekton_security(tree: Tree) -> Iterator[Finding]:
             resources = step.get("computeResources") or {}
             if each.kind == "Task" and not (resources.get("requests") and resources.get("limits", {}).get("memory")):
                 yield each.finding("computeResources has no requests or no memory limit")
-            if "." not in str(step.get("image", "")).partition("/")[0]:
+            registry, slash, _ = str(step.get("image", "")).partition("/")
+            if not slash or "." not in registry:
                 yield each.finding("the image has no registry in its name, so each cluster takes it from elsewhere")
 
 
