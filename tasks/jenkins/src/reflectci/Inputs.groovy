@@ -42,7 +42,7 @@ class Inputs implements Serializable {
     ]
 
     /** The inputs that only some of the steps take; every other one is for all of them or for reflectRun alone. */
-    static final List<String> SHARED = ['apiKeyFile', 'apiUrl', 'missingKey', 'runner']
+    static final List<String> SHARED = ['apiKeyFile', 'apiUrl', 'runner']
     static final Map<String, List<String>> TAKEN = [
         run: (KINDS.keySet() - ['executions', 'fromFile']) as List,
         wait: SHARED + ['executions', 'fromFile', 'allowEmpty', 'timeout', 'onTimeout', 'reportDir'],
@@ -50,7 +50,7 @@ class Inputs implements Serializable {
     ]
 
     /** What Jenkins does around the runner. */
-    static final List<String> JENKINS = ['credentialsId', 'failBuild', 'junit', 'image']
+    static final List<String> JENKINS = ['credentialsId', 'failBuild', 'image']
 
     static final String DEFAULT_CREDENTIAL = 'reflect-api-key'
 
@@ -77,7 +77,7 @@ class Inputs implements Serializable {
     /** The sentence that says which key is wrong and what to write, or null. */
     @NonCPS
     static String problemOf(String step, String command, Map config) {
-        List<String> known = TAKEN[command] + JENKINS
+        List<String> known = TAKEN[command] + JENKINS + (command == 'cancel' ? [] : ['junit'])
         for (name in config.keySet()) {
             String key = name.toString()
             if (key == 'apiKey') {

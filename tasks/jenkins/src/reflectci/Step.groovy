@@ -28,7 +28,7 @@ class Step implements Serializable {
         Agent agent = new Agent(steps, name, inputs)
         int code = -1
         if (command == 'cancel') {
-            code = withKey(inputs) { agent.cancel() }
+            code = withKey(inputs) { limited(300) { agent.cancel() } }
         } else {
             code = withKey(inputs) { runOrCancel(agent, inputs) }
         }
@@ -72,12 +72,18 @@ class Step implements Serializable {
     private int runOrCancel(Agent agent, Inputs inputs) {
         int code = -1
         try {
-            steps.timeout(time: Inputs.backstop(inputs.given.timeout ?: steps.env.REFLECT_TIMEOUT), unit: 'SECONDS') {
-                code = agent.run(command)
-            }
+            code = limited(Inputs.backstop(inputs.given.timeout ?: steps.env.REFLECT_TIMEOUT)) { agent.run(command) }
         } catch (FlowInterruptedException stopped) {
             agent.cancelRest()
             throw stopped
+        }
+        return code
+    }
+
+    private int limited(int seconds, Closure<Integer> body) {
+        int code = -1
+        steps.timeout(time: seconds, unit: 'SECONDS') {
+            code = body()
         }
         return code
     }
