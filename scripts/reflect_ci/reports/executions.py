@@ -36,7 +36,12 @@ def write(executions: Sequence[Execution], directory: Path) -> None:
 
 
 def read(path: Path) -> list[tuple[str, str, str]]:
-    """Return (suite, id, url) of each execution in the file; ValueError says what is wrong and what to write."""
+    """Return (suite, id, url) of each execution in the file; ValueError says what is wrong and what to write.
+
+    Of a folder, those of every executions.json below it: jobs that share a volume leave one each.
+    """
+    if path.is_dir():
+        return [row for file in sorted(path.rglob(NAME)) for row in read(file)]
     advice = f"Name the {NAME} that `reflect-ci run` wrote into its report-dir."
     try:
         # utf-8-sig: an editor on Windows may have put a mark before the text.
