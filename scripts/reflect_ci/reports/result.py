@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, Optional
 
 from reflect_ci.model import Execution, Outcome, Run, Test
-from reflect_ci.reports.text import counted, iso, safe_url, verdict, word
+from reflect_ci.reports.text import STATUSES, counted, iso, safe_url, verdict, word
 
 VERSION = 1
 
@@ -57,7 +58,7 @@ def _test(test: Test) -> dict[str, Any]:
         "instance": test.instance,
         "testId": test.test_id,
         "name": test.title,
-        "status": test.status,
+        "status": test.status if test.status in STATUSES else "pending",
         "url": safe_url(test.url),
         "runs": [_run(run) for run in test.runs],
     }
@@ -78,6 +79,6 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _rounded(seconds: Optional[float]) -> Optional[float]:
     # NaN and infinity are no JSON; the service's numbers may be anything.
-    if seconds is None or seconds != seconds or abs(seconds) == float("inf"):
+    if seconds is None or not isfinite(seconds):
         return None
     return round(max(0.0, seconds), 3)

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
+from math import isfinite
 from typing import Any, Optional
 from urllib.parse import quote, urlsplit
 
@@ -130,7 +131,7 @@ def tally(execution: Execution) -> str:
 
 def duration(seconds: Optional[float]) -> str:
     """Return 0.4s, 45s, 1m05s or 1h02m; '' when not known."""
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         return ""
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f}s"
