@@ -115,7 +115,7 @@ def json_value(text: str, name: str) -> Any:
     """Return the parsed JSON, numbers as numbers."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
         raise usage(f"{name}: this is no valid JSON ({where}). Check quotes and commas, or give the JSON in a file as @FILE.") from None
 

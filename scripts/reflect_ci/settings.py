@@ -65,10 +65,7 @@ class Values:
         given = getattr(self._args, row.snake, None)
         split = parse.handed_on if name == "executions" else parse.words
         found: list[str] = list(given) if given else split(self._environ.get(row.env, ""))
-        whole = " ".join(found)
-        _refuse_placeholder(row, whole)
-        for word in found:
-            _refuse_placeholder(row, word)
+        _refuse_placeholder(row, " ".join(found))
         return list(dict.fromkeys(found))
 
 

@@ -23,8 +23,12 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _list(settings: Settings, console: Console) -> int:
     require_key(settings, console)
     warn_about_plain_http(settings, console)
-    for suite in fetch(Api(Transport(settings.key, patience.request_limit(60), __version__), settings.api_url)):
-        console.note(f"{suite.id}\t{suite.name}" if suite.name else suite.id)
+    found = fetch(Api(Transport(settings.key, patience.request_limit(60), __version__), settings.api_url))
+    width = max((len(suite.id) for suite in found), default=0)
+    for suite in found:
+        console.note(f"{suite.id:<{width}}  {suite.name}".rstrip())
+    if not found:
+        console.note("The account has no suite yet.")
     return 0
 
 

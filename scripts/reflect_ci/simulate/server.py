@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Callable
+from urllib.parse import urlsplit
 
 from reflect_ci.simulate import wire
 from reflect_ci.simulate.api import Reply, refuse, reply
@@ -160,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def _serve(self) -> None:
-        path, _, query = self.path.partition("?")
+        target = urlsplit(self.path)  # a proxy may hand on the absolute form, which RFC 9112 has every server accept
+        path, query = target.path, target.query
         data = b"".join(self._body())
         if path.startswith(CONTROL):
             wire.send(self, self._control(path[len(CONTROL) :]))
