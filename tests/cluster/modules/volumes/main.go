@@ -56,5 +56,5 @@ func main() {
 	if err != nil {
 		klog.Fatal(err)
 	}
-	controller.NewProvisionController(klog.FromContext(ctx), client, name, provisioner{}, controller.LeaderElection(false)).Run(ctx)
+	controller.NewProvisionController(ctx, client, name, provisioner{}, controller.LeaderElection(false)).Run(ctx)
 }
