@@ -67,7 +67,15 @@ def project(scratch: Path, pipeline: str, variables: Mapping[str, str]) -> Path:
 
 def command(options: Sequence[str] = ()) -> list[str]:
     """Return gitlab-ci-local's command line. Its colours would be in the log that the tests read."""
-    return ["node", str(TOOL / "dist" / "index.js"), "--force-shell-executor", "--color=false", *options]
+    return [
+        "node",
+        str(TOOL / "dist" / "index.js"),
+        "--force-shell-executor",
+        "--color=false",
+        "--ignore-predefined-vars",
+        "GITLAB_CI",
+        *options,
+    ]
 
 
 def environ(scratch: Path) -> dict[str, str]:
