@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class JobSeen:
     steps: list[StepSeen] = field(default_factory=list)
     commands: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    named_outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     tasks: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     temp: Path = Path()
@@ -123,7 +124,7 @@ class Agent:
         self.running: subprocess.Popen[bytes] | None = None
         self.seen = JobSeen(temp=self.temp)
 
-    def run(self, steps: list[Mapping[str, Any]]) -> JobSeen:
+    def run(self, steps: Sequence[Mapping[str, Any]]) -> JobSeen:
         """Run the steps of a job and return what is left."""
         for folder in (self.temp, self.work):
             folder.mkdir(parents=True, exist_ok=True)
@@ -284,6 +285,7 @@ class Agent:
                 # The server makes up a name for a step without one; nobody can read such an output.
                 if step:
                     self.seen.outputs[variable] = text
+                    self.seen.named_outputs.setdefault(step, {})[variable] = text
                 variable = f"{step or 'unnamed'}.{variable}"
             self.known[variable] = text
             if properties.get("issecret", "").lower() == "true":
