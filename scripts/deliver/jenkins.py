@@ -27,7 +27,9 @@ class BuildError(Exception):
 def build(runner: Path, target: Path, source: Path = SOURCE) -> Path:
     """Make the folder target anew; return it."""
     if not zipfile.is_zipfile(runner):
-        raise BuildError(f"{runner} is not the runner's file: build it with ./scripts/build-pyz, or name it with --runner")
+        raise BuildError(
+            f"{runner} is not the runner's file: build it with ./scripts/build-pyz, or name it with --runner"
+        )
     links = [path for folder in FOLDERS for path in (source / folder).rglob("*") if path.is_symlink()]
     if links:
         raise BuildError(f"Jenkins refuses symbolic links in a library: {', '.join(map(str, links))}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -125,7 +126,14 @@ class Engine:
         # Quick to start and small: a test run has several of these at once.
         options = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dfile.encoding=UTF-8"]
         self.process = process = subprocess.Popen(
-            ["java", *options, "-cp", ":".join([*jars, str(ENGINE)]), "groovy.ui.GroovyMain", str(ENGINE / "Main.groovy")],
+            [
+                shutil.which("java") or "java",
+                *options,
+                "-cp",
+                ":".join([*jars, str(ENGINE)]),
+                "groovy.ui.GroovyMain",
+                str(ENGINE / "Main.groovy"),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -37,7 +37,7 @@ class Agent implements Serializable {
      */
     void cancelRest() {
         String started = inputs.reportDir() + '/executions.json'
-        if (inputs.given.onTimeout == 'leave' || !steps.fileExists(started) || steps.fileExists(inputs.reportDir() + '/result.json')) {
+        if (!steps.fileExists(started) || steps.fileExists(inputs.reportDir() + '/result.json')) {
             return
         }
         steps.echo("${name}: canceling what was started")
@@ -92,7 +92,8 @@ class Agent implements Serializable {
             } else if (steps.isUnix()) {
                 code = steps.sh(label: 'Reflect', returnStatus: true, script: steps.libraryResource('reflectci/agent.sh'))
             } else {
-                code = steps.powershell(label: 'Reflect', returnStatus: true, script: steps.libraryResource('reflectci/agent.ps1'))
+                String script = steps.libraryResource('reflectci/agent.ps1')
+                code = steps.powershell(label: 'Reflect', returnStatus: true, script: script)
             }
         }
         return code

@@ -79,10 +79,10 @@ class Inputs implements Serializable {
     static String problemOf(String step, String command, Map config) {
         List<String> known = TAKEN[command] + JENKINS + (command == 'cancel' ? [] : ['junit'])
         for (name in config.keySet()) {
-            String key = name.toString()
+            String key = name
             if (key == 'apiKey') {
-                return "${step}: apiKey is not accepted, because a key in a Jenkinsfile ends up in the log and in the " +
-                    "job's history. Store it as a 'Secret text' credential and write credentialsId: '<its id>'."
+                return "${step}: apiKey is not accepted, because a key in a Jenkinsfile ends up in the log and in " +
+                    "the job's history. Store it as a 'Secret text' credential and write credentialsId: '<its id>'."
             }
             if (!known.contains(key)) {
                 String near = nearest(key, known)
@@ -182,7 +182,7 @@ class Inputs implements Serializable {
         } else {
             for (item in (Collection) value) {
                 // What reflectRun returned goes in as it is.
-                lines.add(kind == 'executions' && item instanceof Map ? item.suite + '/' + item.id : '' + item)
+                lines.add(kind == 'executions' && item instanceof Map ? item.suite + '/' + item.id : String.valueOf(item))
             }
         }
         return lines.join('\n')

@@ -20,16 +20,16 @@ class Report implements Serializable {
         List<Map> executions = []
         for (execution in (json.executions ?: [])) {
             executions.add([
-                suite: '' + execution.suite,
-                id: '' + (execution.id ?: ''),
-                url: '' + (execution.url ?: ''),
-                status: '' + (execution.verdict ?: ''),
+                suite: String.valueOf(execution.suite),
+                id: String.valueOf(execution.id ?: ''),
+                url: String.valueOf(execution.url ?: ''),
+                status: String.valueOf(execution.verdict ?: ''),
             ])
         }
         return [
-            verdict: '' + (json.verdict ?: WORDS[exitCode] ?: 'service'),
+            verdict: String.valueOf(json.verdict ?: WORDS[exitCode] ?: 'service'),
             exitCode: exitCode,
-            message: '' + (json.message ?: 'The reason is in the log above.'),
+            message: String.valueOf(json.message ?: 'The reason is in the log above.'),
             reportDir: reportDir,
             executions: executions,
         ]

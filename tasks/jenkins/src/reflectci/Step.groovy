@@ -95,7 +95,8 @@ class Step implements Serializable {
         try {
             steps.junit(testResults: pattern, allowEmptyResults: true)
         } catch (NoSuchMethodError missing) {
-            steps.echo("${name}: the JUnit plugin is not installed, so the tests are not on the build's page. Install it, or write junit: false.")
+            steps.echo("${name}: the JUnit plugin is not installed, so the tests are not on the build's page. " +
+                'Install it, or write junit: false.')
         }
     }
 

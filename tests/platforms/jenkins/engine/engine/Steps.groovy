@@ -33,7 +33,11 @@ class Steps {
     /** Returns the step's value, or an Operation that will have it. */
     Object begin(Head head, Request request) {
         if (!request.name.startsWith('_')) {
-            done.add([step: request.name, arguments: request.arguments.collectEntries { k, v -> [(k): v instanceof Map ? '…' : "${v}".toString()] }])
+            done.add([
+                step: request.name,
+                limited: head.frames.any { it.deadline },
+                arguments: request.arguments.collectEntries { k, v -> [(k): v instanceof Map ? '…' : "${v}".toString()] },
+            ])
         }
         return "do_${request.name}"(head, request.arguments)
     }
