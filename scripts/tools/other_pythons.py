@@ -6,7 +6,6 @@ Each gets a virtual environment in .cache/pythons, kept between runs.
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import subprocess
@@ -22,6 +21,8 @@ TOOLS = (
     "pyyaml>=6,<7",
     "jsonschema>=4.23,<5",
     "lxml>=5,<7",
+    "cryptography>=43",
+    "markdown-it-py>=3,<5",
     "requests>=2.28",
 )
 ASK = "import sys; print(*sys.version_info[:2], sys.version_info.releaselevel, sys.executable)"
@@ -48,7 +49,7 @@ def pythons() -> dict[tuple[int, int], str]:
     names += [path for minor in range(9, 30) if (path := shutil.which(f"python3.{minor}"))]
     names += ["/usr/bin/python3", sys.executable]
     homes = {os.environ.get("PYENV_ROOT", ""), str(Path("~/.pyenv").expanduser())} - {""}
-    names += sorted(path for home in homes for path in glob.glob(f"{home}/versions/*/bin/python3"))
+    names += sorted(path for home in homes for path in map(str, Path(home).glob("versions/*/bin/python3")))
     found: dict[tuple[int, int], str] = {}
     for name in names:
         if got := version(name):
@@ -61,11 +62,15 @@ def environment(python: str, number: str) -> Path:
     home = ROOT / ".cache" / "pythons" / number
     inside = home / "bin" / "python"
     stamp = home / "stamp"
-    want = f"{ROOT} {python} {' '.join(TOOLS)}"
+    want = f"editable in {ROOT}, {python}, {' '.join(TOOLS)}"
     if not stamp.is_file() or stamp.read_text() != want or subprocess.run([inside, "-c", "import pytest"]).returncode:
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([python, "-m", "venv", home], check=True)
         subprocess.run([inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *TOOLS], check=True)
+        subprocess.run(
+            [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-e", ROOT],
+            check=True,
+        )
         stamp.write_text(want)
     return inside
 
