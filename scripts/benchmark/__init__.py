@@ -1,0 +1,1 @@
+"""Benchmarks of the runner: ratios and differences against something named, in one run."""
