@@ -39,7 +39,9 @@ class Event:
     secret: bool = True
 
 
-PULL_REQUEST = Event("pull_request", {"pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "topic"}, "base": {"ref": "main"}}})
+PULL_REQUEST = Event(
+    "pull_request", {"pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "topic"}, "base": {"ref": "main"}}}
+)
 FORK = Event("pull_request", PULL_REQUEST.payload, secret=False)
 MERGE_GROUP = Event("merge_group", {"action": "checks_requested", "merge_group": {"head_sha": HEAD}})
 PUSH = Event("push", {"ref": "refs/heads/main"})
@@ -60,7 +62,9 @@ def run_sample(name: str, event: Event, sim: Simulator, tmp: Path, **variables: 
     """Run a sample: what is set is what a user sets, the secret and the variables of the repository."""
     text = (SAMPLES / name).read_text()
     # act takes no reusable workflow from a local repository: it is put where a user's own would be.
-    workflows = {name: re.sub(r"uses: reflect-ci/catalog/(\.github/workflows/reflect-run\.yml)@\S+ # v\S+", r"uses: ./\1", text)}
+    workflows = {
+        name: re.sub(r"uses: reflect-ci/catalog/(\.github/workflows/reflect-run\.yml)@\S+ # v\S+", r"uses: ./\1", text)
+    }
     if "uses: ./.github/workflows/reflect-run.yml" in workflows[name]:
         workflows["reflect-run.yml"] = (ROOT / ".github" / "workflows" / "reflect-run.yml").read_text()
     repo = act.repository(tmp / "shop", workflows)
