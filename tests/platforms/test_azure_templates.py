@@ -364,8 +364,6 @@ def test_two_jobs_collect_the_verdict_although_a_job_in_between_failed(tmp_path:
 
 # --- what the tests above would not notice ----------------------------------------------------------------------------
 
-Mutation = Callable[[str], str]
-
 
 def mutated(tmp: Path, file: str, old: str, new: str) -> Path:
     """Return a copy of the catalog's templates with one place changed."""
