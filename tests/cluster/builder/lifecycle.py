@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +41,13 @@ def engine() -> None:
 def create_with_kind(source: Source) -> KindCluster:
     """Create the cluster (or connect to it) as pytest-kind's fixture does."""
     cache().mkdir(parents=True, exist_ok=True)
-    os.chdir(cache())  # pytest-kind makes a folder where it is
-    made = KindCluster(CLUSTER_NAME, kubeconfig(), source.node_image, source.kind, source.kubectl)
-    made.create()
+    with contextlib.chdir(cache()):  # pytest-kind makes a folder where it is
+        made = KindCluster(CLUSTER_NAME, kubeconfig(), source.node_image, source.kind, source.kubectl)
+        made.create()
     return made
 
 
-def ensure(create: Callable[[Source], KindCluster] = create_with_kind) -> Ready:
+def ensure() -> Ready:
     """Give a healthy cluster with Tekton, the runner's image and a simulated service."""
     engine()
     with lock("cluster"):
@@ -59,7 +58,7 @@ def ensure(create: Callable[[Source], KindCluster] = create_with_kind) -> Ready:
         if not exists():
             say(f"creating the cluster {CLUSTER_NAME}")
             kubeconfig().unlink(missing_ok=True)
-        kind = create(source)
+        kind = create_with_kind(source)
         kubectl = kubectl_of(source)
         wait_until("the node", lambda: _node_unready(kubectl), 240)
         mark = _mark(kubectl)

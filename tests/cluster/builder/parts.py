@@ -87,7 +87,8 @@ def tekton_images(scratch: Path) -> list[Image]:
             )
     links = [Entry(f"/bin/{name}", link="busybox", mode=0o777) for name in APPLETS.split()]
     shell = [Entry("/bin/busybox", source=busybox.source), *links, Entry("/tmp", mode=0o1777)]
-    images.append(Image([BUSYBOX_IMAGE], shell, env=PATHS, entrypoint=["/bin/sh"]))
+    # Not root by default: Tekton's own containers of this image say runAsNonRoot (set-security-context).
+    images.append(Image([BUSYBOX_IMAGE], shell, env=PATHS, entrypoint=["/bin/sh"], user=TEKTON_USER))
     return images
 
 
