@@ -10,19 +10,16 @@ from __future__ import annotations
 import argparse
 import base64
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Callable, Optional
+from typing import Callable
 from urllib.parse import urlsplit
 
 from reflect_ci.errors import Stop, usage
-from reflect_ci.exits import AUTH, PASSED, SERVICE, Exit
+from reflect_ci.exits import AUTH, INTERRUPTED, PASSED, SERVICE, TERMINATED, Exit
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 HUB = re.compile(r"[A-Za-z]{1,40}")
@@ -175,22 +172,13 @@ def delete_secret(name: str, environ: Mapping[str, str], say: Callable[[str], No
 
 
 def guard(job: Job, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
-    """Run `reflect-ci run` without the token; on SIGTERM or SIGINT let it cancel, then complete the job as failed."""
-    handed = {name: value for name, value in environ.items() if not name.startswith("AZURE_")}
-    stopped: list[int] = []
-    child = subprocess.Popen([sys.executable, "-m", "reflect_ci", "run"], env=handed, stdin=subprocess.DEVNULL)
+    """Run `reflect-ci run`, which cancels on SIGTERM and SIGINT; then complete the job as failed. Other ends are `finally`'s."""
+    from reflect_ci.cli import main
 
-    def stop(number: int, _frame: Optional[FrameType]) -> None:
-        stopped.append(number)
-        child.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    code = child.wait()
-    if stopped:
+    code = main(["run"], {name: value for name, value in environ.items() if not name.startswith("AZURE_")})
+    if code in (INTERRUPTED.code, TERMINATED.code):
         complete(job, False, STOPPED_PATIENCE, say)
-        return 128 + stopped[0]
-    return 128 - code if code < 0 else code
+    return code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
