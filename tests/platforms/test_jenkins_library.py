@@ -138,7 +138,7 @@ def test_values_arrive_to_the_letter(sim: Simulator, tmp_path: Path) -> None:
     assert sent["variables"] == {"PRICE": "$5 $$ ${REFLECT_API_KEY}", "NUMBER": "7", "TWO": "a\nb", "QUOTE": "\"'"}
     assert sent["overrides"]["hostnames"] == [{"original": "www.example.com", "replacement": "pr-7.example.com"}]
     assert sent["overrides"]["cookies"][0]["name"] == "a"
-    assert sent["overrides"]["headers"] == [{"name": "X-One", "value": "1"}]
+    assert sent["overrides"]["headers"] == [{"key": "X-One", "value": "1"}]
     assert sent["overrides"]["agent"] == {"name": "office"}
 
 

@@ -1,6 +1,6 @@
 """One JVM with Jenkins' own Groovy and CPS transform, for many builds of the tests.
 
-The engine is tests/platforms/jenkins/engine: what it runs is the real Jenkinsfile and the real library; the steps are
+The engine is tests/platforms/jenkins/controller: what it runs is the real Jenkinsfile and the real library; the steps are
 its own, after the documentation of Jenkins' plugins.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 LIBRARY = ROOT / "tasks" / "jenkins"
 JARS = ROOT / "scripts" / "tools" / "jenkins" / "build" / "lib"
-ENGINE = Path(__file__).parent / "engine"
+CONTROLLER = Path(__file__).parent / "controller"
 NAME = "own executor of the documented steps, under Jenkins' Groovy 2.4.21 and CPS transform (groovy-cps 1.31)"
 PATIENCE = 300.0
 
@@ -88,7 +88,7 @@ class Engine:
                     **job.environment,
                 },
                 "library": str(job.library),
-                "pipeline": str(ENGINE / "pipeline"),
+                "pipeline": str(CONTROLLER / "pipeline"),
                 "unix": job.unix,
                 "plugins": list(job.plugins),
             }
@@ -130,9 +130,9 @@ class Engine:
                 shutil.which("java") or "java",
                 *options,
                 "-cp",
-                ":".join([*jars, str(ENGINE)]),
+                ":".join([*jars, str(CONTROLLER)]),
                 "groovy.ui.GroovyMain",
-                str(ENGINE / "Main.groovy"),
+                str(CONTROLLER / "Main.groovy"),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
