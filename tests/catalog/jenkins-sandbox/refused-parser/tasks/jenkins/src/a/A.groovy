@@ -1,0 +1,6 @@
+package a
+
+import groovy.json.JsonSlurperClassic
+
+class A implements Serializable {
+}

@@ -1,0 +1,7 @@
+package a
+
+class A implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+}

@@ -1,0 +1,7 @@
+class A {
+    void run() {
+        steps.sh(returnStatus: true, script: """
+            reflect-ci run
+        """)
+    }
+}
