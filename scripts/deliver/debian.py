@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -42,6 +43,16 @@ def require_suite() -> None:
 
 def candidates(names: Sequence[str]) -> list[Package]:
     """Find which version of each package apt would take now; asks apt's lists, not the network."""
+    try:
+        return _candidates(names)
+    except DebianError:
+        if os.getuid() != 0:
+            raise
+        _run(["apt-get", "update", "-qq"])  # apt's lists may be missing or old
+        return _candidates(names)
+
+
+def _candidates(names: Sequence[str]) -> list[Package]:
     found = []
     for line in _run(["apt-get", "download", "--print-uris", "-qq", *names]).splitlines():
         match = re.match(r"'(?P<url>[^']+)' (?P<file>\S+) \d+ (?P<digest>\S+)", line)

@@ -111,7 +111,7 @@ def trouble(source: Source) -> str | None:
     if running != "true":
         return "its node is stopped"
     if not kubeconfig().exists():
-        return "its kubeconfig is gone"
+        _write_kubeconfig(source)
     kubectl = kubectl_of(source)
     try:
         return _node_unready(kubectl) or ("tekton" in _mark(kubectl) and tekton.unready(kubectl, tekton.NAMESPACES)) or None
@@ -123,11 +123,16 @@ def _wait_or_discard(source: Source) -> None:
     began = time.monotonic()
     while (wrong := trouble(source)) is not None:
         # An engine that came back starts its containers again; a stopped node is not worth waiting for.
-        if time.monotonic() - began > PATIENCE or "image" in wrong or "stopped" in wrong or "gone" in wrong:
+        if time.monotonic() - began > PATIENCE or "image" in wrong or "stopped" in wrong:
             say(f"replacing the cluster: {wrong}")
             run(["docker", "rm", "--force", "--volumes", NODE])
             return
         time.sleep(3)
+
+
+def _write_kubeconfig(source: Source) -> None:
+    """Ask kind for the kubeconfig again, when another cache folder was in use or it was deleted."""
+    attempt([source.kind, "export", "kubeconfig", "--name", CLUSTER_NAME, "--kubeconfig", kubeconfig()])
 
 
 def _node_unready(kubectl: tekton.Kubectl) -> str | None:

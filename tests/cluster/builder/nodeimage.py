@@ -1,14 +1,19 @@
-"""The node's image: Debian's root file system, kind's files, and everything that was built."""
+"""The node's image: Debian's root file system, kind's files, and everything that was built.
+
+The image also carries what this side needs to use it (kind, kubectl, Tekton's manifests). So whoever has the image in the
+Docker engine needs nothing else of what was built, not even the cache folder.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 from deliver import debian
 
-from . import parts
+from . import parts, tekton
 from .gomodules import ALL, built, module_source
 from .places import HERE, KUBERNETES_VERSION, cache, fingerprint, lock
 from .progress import attempt, run, say, work
@@ -28,8 +33,8 @@ def mirror() -> str:
 def node_key() -> str:
     """Key of everything that the node's image depends on."""
     modules = [ALL[name].key for name in sorted(ALL)]
-    sources = [Path(__file__), Path(parts.__file__), HERE / "node"]
-    return fingerprint(*sources, repr(modules), PACKAGES, parts.packages_key())
+    sources = [Path(__file__), Path(parts.__file__), Path(tekton.__file__), HERE / "node"]
+    return fingerprint(*sources, repr(modules))
 
 
 def node_image() -> str:
@@ -42,7 +47,27 @@ def node_image() -> str:
     return image
 
 
+def tools(image: str) -> Path:
+    """Give a folder with `kind`, `kubectl` and `tekton.json` that came with the node's image."""
+    folder = cache() / "cluster" / f"tools-{image.rsplit(':', 1)[1]}"
+    if not folder.is_dir():
+        with lock("tools"):
+            if not folder.is_dir():
+                partial = folder.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                container = run(["docker", "create", image]).strip()
+                try:
+                    run(["docker", "cp", f"{container}:/kind/host", str(partial)])
+                    run(["docker", "cp", f"{container}:/usr/bin/kubectl", str(partial / "kubectl")])
+                finally:
+                    run(["docker", "rm", container])
+                partial.rename(folder)
+    return folder
+
+
 def _build(image: str) -> None:
+    debian.require_suite()
     for name in ALL:
         built(name)
     base = _base_image()
@@ -84,6 +109,9 @@ def _lay_out(context: Path) -> None:
     shutil.copytree(built("cni"), context / "cni")
     for name in ("kubeadm", "kubelet", "kubectl"):
         os.link(built("kubernetes") / name, context / "bin" / name)
+    (context / "host").mkdir()
+    shutil.copy(built("kind") / "kind", context / "host")
+    (context / "host" / "tekton.json").write_text(json.dumps(tekton.built_manifests()))
     for kind in ("kubernetes", "tekton"):
         parts.write_images(kind, context / "images" / f"{kind}.tar")
 

@@ -10,7 +10,7 @@ from deliver import debian
 from deliver.image_archive import Entry, Image, folder_entries, write_archive
 
 from .gomodules import built
-from .places import KUBERNETES_VERSION, PIPELINE_VERSION, TRIGGERS_VERSION, cache, fingerprint
+from .places import KUBERNETES_VERSION, PIPELINE_VERSION, TRIGGERS_VERSION, cache
 from .progress import run, say
 
 LOCAL = "reflect-ci.local"  # no registry has this name: what is not in the node already is never pulled by mistake
@@ -98,12 +98,6 @@ def write_images(kind: str, target: Path) -> None:
         images = kubernetes_images(Path(name)) if kind == "kubernetes" else tekton_images(Path(name))
         say(f"packing {len(images)} images of {kind}")
         write_archive(images, target, debian.architecture())
-
-
-def packages_key() -> str:
-    """Key of the Debian packages inside of the images, with the versions that apt has now."""
-    debian.require_suite()
-    return fingerprint(repr(debian.candidates(f"{IPTABLES} {SMALL}".split())))
 
 
 def _program(

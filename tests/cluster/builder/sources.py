@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -12,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import tekton
-from .gomodules import built
-from .nodeimage import node_image
+from .nodeimage import node_image, tools
 from .parts import BUSYBOX_IMAGE
 from .places import (
     KIND_VERSION,
@@ -51,8 +51,10 @@ def chosen() -> Source:
     name = os.environ.get("REFLECT_CLUSTER_SOURCE") or "built"
     if name == "built":
         image = node_image()
+        folder = tools(image)
+        manifests = folder / "tekton.json"
         return Source(
-            name, built("kind") / "kind", built("kubernetes") / "kubectl", image, BUSYBOX_IMAGE, tekton.built_manifests
+            name, folder / "kind", folder / "kubectl", image, BUSYBOX_IMAGE, lambda: list(json.loads(manifests.read_text()))
         )
     if name == "registry":
         return Source(
