@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from deliver import pyz
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "tasks" / "azure-devops" / "extension"
 MODULES = ROOT / "scripts" / "tools" / "node_modules"
@@ -45,7 +47,7 @@ def closure(name: str, modules: Path, seen: dict[str, Path] | None = None) -> di
 def stage(target: Path, runner: Path, modules: Path = MODULES) -> Path:
     """Put together what goes into the package; return its folder."""
     if not runner.is_file():
-        raise BuildError(f"{runner} is missing: build the runner's self-contained file first, or name it with --runner")
+        raise BuildError(f"{runner} is missing: leave out --runner, or name the runner's self-contained file")
     folder = target / "extension"
     shutil.copytree(SOURCE, folder)
     licence = ROOT / "LICENSE"
@@ -93,15 +95,13 @@ def package(folder: Path, output: Path, publisher: str = "", tfx: Path = MODULES
 def main(arguments: Sequence[str]) -> int:
     """Build the extension; print its path and sha256."""
     parser = argparse.ArgumentParser(prog="build-azure-extension", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--runner",
-        type=Path,
-        default=ROOT / "dist" / "reflect-ci.pyz",
-        help="the runner's self-contained file (default: dist/reflect-ci.pyz)",
-    )
+    parser.add_argument("--runner", type=Path, help="the runner's self-contained file (default: it is built)")
     parser.add_argument("--publisher", default="", help="your publisher on the Marketplace (default: the manifest's)")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="folder for the .vsix (default: dist)")
     args = parser.parse_args(arguments)
+    if args.runner is None:
+        args.runner = args.output / "reflect-ci.pyz"
+        pyz.build(args.runner.resolve())
     try:
         with tempfile.TemporaryDirectory() as folder:
             made = package(stage(Path(folder), args.runner), args.output.resolve(), args.publisher)

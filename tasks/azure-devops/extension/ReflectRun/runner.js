@@ -33,7 +33,9 @@ function environment() {
     const connection = tl.getInput('serviceConnection', true);
     const url = tl.getEndpointUrl(connection, true);
     if (url) environ.REFLECT_API_URL = url.replace(/\/+$/, '');
-    const key = tl.getEndpointAuthorizationParameter(connection, 'apitoken', true);
+    // Not getEndpointAuthorizationParameter, which writes the value into the debug log.
+    const authorization = tl.getEndpointAuthorization(connection, true);
+    const key = authorization && authorization.parameters && authorization.parameters.apitoken;
     if (key) environ.REFLECT_API_KEY = key;
     environ.REFLECT_REPORT_DIR = reportDir();
     return environ;

@@ -1,0 +1,416 @@
+"""The extension: packed by tfx-cli, its task run as the agent runs it, by azure-pipelines-task-lib."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deliver import azure as deliver
+from deliver import pyz
+from reflect_ci import __version__
+from reflect_ci.inputs import INPUTS
+from reflect_ci.simulate import Simulator
+from tests.conformance.frame import KEY, ROOT, path_with_runner
+from tests.platforms.azure.expander import load
+from tests.platforms.azure.support import FOLDER, SAMPLES
+
+SOURCE = FOLDER / "extension"
+TASK = json.loads((SOURCE / "ReflectRun" / "task.json").read_text())
+MANIFEST = json.loads((SOURCE / "vss-extension.json").read_text())
+PATIENCE = 180.0
+
+
+@dataclass
+class Ended:
+    """How the task's process ended, by what the agent reads from it."""
+
+    result: str
+    message: str
+    log: str
+    code: int
+
+
+def node() -> str:
+    """Return the path of node."""
+    found = shutil.which("node")
+    assert found, "node is missing: ./scripts/setup says what to install"
+    return found
+
+
+@contextlib.contextmanager
+def task(
+    tmp: Path,
+    sim: Simulator,
+    script: str = "run.js",
+    *,
+    folder: Path = SOURCE / "ReflectRun",
+    key: str | None = KEY,
+    environ: Mapping[str, str] | None = None,
+    **inputs: str,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the task's script with the variables that the agent gives it."""
+    temp = tmp / "_temp"
+    temp.mkdir(exist_ok=True)
+    given = {
+        "serviceConnection": "connection",
+        "command": "run",
+        "runner": "installed",
+        "reportDir": "reflect-report",
+        **inputs,
+    }
+    environment = {
+        "PATH": path_with_runner(Path(node()).parent),
+        "HOME": str(tmp),
+        "LANG": "C.UTF-8",
+        "TF_BUILD": "True",
+        "AGENT_VERSION": "4.260.0",
+        "AGENT_TEMPDIRECTORY": str(temp),
+        "AGENT_WORKFOLDER": str(tmp),
+        "AGENT_JOBSTATUS": "Succeeded",
+        "NODE_PATH": "" if folder != SOURCE / "ReflectRun" else str(ROOT / "scripts" / "tools" / "node_modules"),
+        "ENDPOINT_URL_connection": sim.url,
+        "ENDPOINT_AUTH_SCHEME_connection": "Token",
+        **{f"INPUT_{name.upper()}": value for name, value in given.items()},
+        **(environ or {}),
+    }
+    if key is not None:
+        environment["ENDPOINT_AUTH_connection"] = json.dumps({"scheme": "Token", "parameters": {"apitoken": key}})
+        environment["ENDPOINT_AUTH_PARAMETER_connection_APITOKEN"] = key
+    process = subprocess.Popen(
+        [node(), str(folder / script)],
+        env=environment,
+        cwd=tmp,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the task and read what it told the agent."""
+    log, _ = process.communicate(timeout=PATIENCE)
+    marks = [line for line in log.splitlines() if line.startswith("##vso[task.complete")]
+    result = marks[-1].split("result=")[1].split(";")[0].rstrip("]") if marks else ""
+    return Ended(result, marks[-1].partition("]")[2] if marks else "", log, process.returncode)
+
+
+def run(tmp: Path, sim: Simulator, script: str = "run.js", **more: Any) -> Ended:
+    """Run the task to its end."""
+    with task(tmp, sim, script, **more) as process:
+        return end(process)
+
+
+def shown(log: str) -> str:
+    """Return what the agent shows: the command that names a secret is not shown."""
+    return "\n".join(line for line in log.splitlines() if not line.startswith("##vso[task.setsecret]"))
+
+
+# --- the task ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suites", "result", "code"),
+    [
+        ("passes", "Succeeded", ""),
+        ("fails", "Failed", "code 1"),
+        ("passes fails", "Failed", "code 1"),
+        ("empty", "Failed", "code 8"),
+        ("mixed", "Failed", "code 1"),
+        ("no-such-suite", "Failed", "code 4"),
+        ("start-500", "Failed", "code 9"),
+    ],
+)
+def test_the_task_has_the_result_of_its_suites(suites: str, result: str, code: str, tmp_path: Path) -> None:
+    """The task succeeds when all suites passed, and its message has the runner's exit code when not."""
+    with Simulator() as sim:
+        ended = run(tmp_path, sim, suites=suites)
+    assert ended.result == result, ended.log
+    assert code in ended.message
+
+
+def test_inputs_reach_the_runner(tmp_path: Path) -> None:
+    """Hosts, variables and report folder arrive; the outputs are set."""
+    with Simulator() as sim:
+        ended = run(
+            tmp_path,
+            sim,
+            suites="passes",
+            hosts="www.example.com=staging.example.com",
+            variables="A=1\nB=x y",
+            reportDir="e2e",
+        )
+    assert ended.result == "Succeeded", ended.log
+    assert sim.started[0].body is not None
+    assert sim.started[0].body["variables"] == {"A": "1", "B": "x y"}
+    assert sim.started[0].body["overrides"]["hostnames"] == [
+        {"original": "www.example.com", "replacement": "staging.example.com"}
+    ]
+    assert (tmp_path / "_temp" / "e2e" / "junit.xml").is_file()
+    assert "##vso[task.setvariable variable=executionId;isOutput=true]" + sim.started[0].id in ended.log
+
+
+def test_the_key_of_the_connection_is_shown_nowhere(tmp_path: Path) -> None:
+    """The key goes from the connection to the runner's environment; the agent is told to mask it."""
+    with Simulator() as sim:
+        ended = run(tmp_path, sim, suites="echo-key")
+        assert all(call.headers["x-api-key"] == KEY for call in sim.calls)
+    assert ended.result == "Failed"
+    assert f"##vso[task.setsecret]{KEY}" in ended.log
+    assert KEY not in shown(ended.log)
+    assert [
+        path for path in (tmp_path / "_temp").rglob("*") if path.is_file() and KEY in path.read_text(errors="replace")
+    ] == []
+
+
+def test_a_refused_key_fails_the_task(tmp_path: Path) -> None:
+    """A wrong key in the connection is the runner's exit code 3."""
+    with Simulator() as sim:
+        assert "code 3" in run(tmp_path, sim, key="wrong-key", suites="passes").message
+
+
+def test_a_connection_without_a_key_fails_the_task(tmp_path: Path) -> None:
+    """Nothing is called without a key."""
+    with Simulator() as sim:
+        assert "code 2" in run(tmp_path, sim, key=None, suites="passes").message
+    assert sim.calls == []
+
+
+def test_without_a_runner_the_task_says_what_to_do(tmp_path: Path) -> None:
+    """A runner that is not there is a sentence, not a stack."""
+    with Simulator() as sim:
+        ended = run(tmp_path, sim, suites="passes", runner=str(tmp_path / "none.pyz"))
+    assert ended.result == "Failed"
+    assert "Leave the input runner empty" in ended.message
+    assert "    at " not in ended.log
+
+
+# --- cancellation ------------------------------------------------------------------------------------------------------
+
+
+def cancelled(tmp: Path, sim: Simulator, number: int, ready: Callable[[Simulator], bool]) -> None:
+    """Run a suite that does not end, and send the task's process a signal when it is ready."""
+    with task(tmp, sim, suites="never-ends") as process:
+        assert sim.wait_for(ready, seconds=PATIENCE)
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE) if number == signal.SIGINT else process.wait(timeout=PATIENCE)
+
+
+def test_the_agents_signal_reaches_the_runner(tmp_path: Path) -> None:
+    """The agent signals node alone; the runner gets it too and cancels the suite."""
+    with Simulator() as sim:
+        cancelled(tmp_path, sim, signal.SIGINT, lambda service: bool(service.started))
+        assert sim.wait_for(lambda service: not service.running(), seconds=30)
+
+
+def saved(tmp: Path) -> Path:
+    """Return where the executions are saved."""
+    return tmp / "_temp" / "reflect-report" / "executions.json"
+
+
+def test_after_the_job_what_a_killed_task_left_running_is_cancelled(tmp_path: Path) -> None:
+    """A task that was killed at once is cleaned up after by the script that the agent runs at the job's end."""
+    with Simulator() as sim:
+        cancelled(
+            tmp_path,
+            sim,
+            signal.SIGKILL,
+            lambda service: (
+                bool(service.started) and saved(tmp_path).is_file() and '"id"' in saved(tmp_path).read_text()
+            ),
+        )
+        assert sim.running()
+        after = {"VSTS_TASKVARIABLE_EXECUTIONS": str(saved(tmp_path)), "AGENT_JOBSTATUS": "Canceled"}
+        run(tmp_path, sim, "cancel.js", suites="never-ends", environ=after)
+        assert sim.wait_for(lambda service: not service.running(), seconds=30)
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "SucceededWithIssues"])
+def test_after_a_job_that_was_not_cancelled_nothing_is_called(status: str, tmp_path: Path) -> None:
+    """What was started without waiting goes on when the job ended by itself."""
+    with Simulator() as sim:
+        run(tmp_path, sim, suites="takes-12", wait="false")
+        calls = len(sim.calls)
+        run(
+            tmp_path,
+            sim,
+            "cancel.js",
+            suites="takes-12",
+            environ={"VSTS_TASKVARIABLE_EXECUTIONS": str(saved(tmp_path)), "AGENT_JOBSTATUS": status},
+        )
+        assert len(sim.calls) == calls
+
+
+def test_a_job_cancelled_after_a_start_that_did_not_wait_cancels_it(tmp_path: Path) -> None:
+    """Start now, collect later, and the build is cancelled in between: the suite is cancelled."""
+    with Simulator() as sim:
+        first = run(tmp_path, sim, suites="never-ends", wait="false")
+        # The agent hands a task variable to the same task's script at the end of the job, and to no other task.
+        assert f"##vso[task.settaskvariable variable=executions;issecret=false;]{saved(tmp_path)}" in first.log
+        run(
+            tmp_path,
+            sim,
+            "cancel.js",
+            suites="never-ends",
+            wait="false",
+            environ={"VSTS_TASKVARIABLE_EXECUTIONS": str(saved(tmp_path)), "AGENT_JOBSTATUS": "Canceled"},
+        )
+        assert not sim.running()
+
+
+def test_a_job_cancelled_before_the_task_is_no_error(tmp_path: Path) -> None:
+    """With nothing started there is nothing to cancel, and nothing is called."""
+    with Simulator() as sim:
+        ended = run(
+            tmp_path,
+            sim,
+            "cancel.js",
+            suites="passes",
+            environ={"VSTS_TASKVARIABLE_EXECUTIONS": str(saved(tmp_path)), "AGENT_JOBSTATUS": "Canceled"},
+        )
+        assert ended.result != "Failed"
+        assert sim.calls == []
+
+
+# --- the package -------------------------------------------------------------------------------------------------------
+
+
+def stand_in(target: Path) -> Path:
+    """Write a file in the runner's place, for tests that only pack it."""
+    target.write_bytes(b"runner")
+    return target
+
+
+def test_the_package_carries_all_that_the_task_needs(tmp_path: Path) -> None:
+    """tfx-cli makes the package without a warning, and the task out of it runs with nothing but node and Python."""
+    pyz.build(tmp_path / "reflect-ci.pyz")
+    made = deliver.package(deliver.stage(tmp_path, tmp_path / "reflect-ci.pyz"), tmp_path / "out")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(installed)
+    with Simulator() as sim:
+        ended = run(tmp_path, sim, folder=installed / "ReflectRun", suites="passes", runner="")
+    assert ended.result == "Succeeded", ended.log
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("vss-extension.json", {"publisher": None}),
+        ("ReflectRun/task.json", {"id": "no-guid"}),
+        ("ReflectRun/task.json", {"friendlyName": "x" * 41}),
+        (
+            "ReflectRun/task.json",
+            {"execution": {"Node16": {"target": "run.js"}}, "postjobexecution": {"Node16": {"target": "cancel.js"}}},
+        ),
+        ("ReflectRun/task.json", {"execution": {"Node20_1": {"target": "missing.js"}}}),
+    ],
+)
+def test_a_package_that_tfx_warns_of_is_not_built(file: str, change: dict[str, object], tmp_path: Path) -> None:
+    """tfx-cli only warns of a broken task; here that is a failure."""
+    folder = deliver.stage(tmp_path, stand_in(tmp_path / "reflect-ci.pyz"))
+    document = {**json.loads((folder / file).read_text()), **change}
+    (folder / file).write_text(json.dumps({name: value for name, value in document.items() if value is not None}))
+    with pytest.raises(deliver.BuildError, match="not content"):
+        deliver.package(folder, tmp_path / "out")
+
+
+def test_a_missing_runner_is_said(tmp_path: Path) -> None:
+    """Without the runner there is no package."""
+    with pytest.raises(deliver.BuildError, match="--runner"):
+        deliver.stage(tmp_path, tmp_path / "none.pyz")
+
+
+# --- the manifests -----------------------------------------------------------------------------------------------------
+
+
+def test_versions_are_the_catalogs() -> None:
+    """Extension and task have the version of the runner that they carry."""
+    assert MANIFEST["version"] == __version__
+    assert ".".join(str(TASK["version"][part]) for part in ("Major", "Minor", "Patch")) == __version__
+
+
+def test_no_scopes_are_asked_for() -> None:
+    """The extension gets no right to anything of the organisation."""
+    assert "scopes" not in MANIFEST
+
+
+def test_the_connection_keeps_the_key_and_sends_it_itself() -> None:
+    """The key is a confidential field of the connection, sent as x-api-key; Verify calls the API with it by GET."""
+    (endpoint,) = [
+        each for each in MANIFEST["contributions"] if each["type"] == "ms.vss-endpoint.service-endpoint-type"
+    ]
+    (scheme,) = endpoint["properties"]["authenticationSchemes"]
+    assert scheme["type"] == "ms.vss-endpoint.endpoint-auth-scheme-token"
+    assert scheme["headers"] == [{"name": "x-api-key", "value": "{{endpoint.apitoken}}"}]
+    (field,) = scheme["inputDescriptors"]
+    assert (field["id"], field["isConfidential"], field["validation"]["isRequired"]) == ("apitoken", True, True)
+    assert [source["name"] for source in endpoint["properties"]["dataSources"]] == ["TestConnection"]
+    assert TASK["inputs"][0]["type"] == f"connectedService:{endpoint['properties']['name']}"
+
+
+def test_the_tasks_inputs_are_the_table() -> None:
+    """Every input of run, wait and cancel is there with the table's default, and no other but the task's own."""
+    inputs = {row["name"]: row for row in TASK["inputs"]}
+    # The connection gives the API's address and the key.
+    rows = {
+        row.camel: row
+        for row in INPUTS
+        if {"run", "wait", "cancel"} & set(row.commands) and row.name not in ("api-key", "api-key-file", "api-url")
+    }
+    assert set(inputs) - {"serviceConnection", "command", "runner"} == set(rows)
+    for name, row in rows.items():
+        assert (inputs[name]["defaultValue"], inputs[name]["helpMarkDown"]) == (row.default, row.help), name
+        assert tuple(inputs[name].get("options", {})) == row.choices, name
+
+
+def test_the_sample_uses_inputs_that_exist() -> None:
+    """The sample's task is the extension's, with inputs that it has."""
+    (step,) = [step for step in load(SAMPLES / "extension.yml")["steps"] if step["task"].startswith("Reflect")]
+    assert step["task"] == f"{TASK['name']}@{TASK['version']['Major']}"
+    assert set(step["inputs"]) <= {row["name"] for row in TASK["inputs"]}
+
+
+@pytest.mark.parametrize("status", ["passed", "failed"])
+def test_the_sample_runs(status: str, tmp_path: Path) -> None:
+    """The sample's inputs, given to the task, test the suites that it names."""
+    (step,) = [step for step in load(SAMPLES / "extension.yml")["steps"] if step["task"].startswith("Reflect")]
+    inputs = {name: str(value) for name, value in step["inputs"].items() if name != "serviceConnection"}
+    with Simulator({"suites": {"checkout": {}, "login": {"status": status}}}) as sim:
+        ended = run(tmp_path, sim, **inputs)
+    assert ended.result == ("Succeeded" if status == "passed" else "Failed")
+    assert sorted(started.suite for started in sim.started) == ["checkout", "login"]
+
+
+def test_icons_have_the_size_that_the_marketplace_takes() -> None:
+    """128 pixels for the extension, 32 for the task."""
+    for path, size in ((SOURCE / "images" / "icon.png", 128), (SOURCE / "ReflectRun" / "icon.png", 32)):
+        assert struct.unpack(">II", path.read_bytes()[16:24]) == (size, size)
+
+
+def test_a_slow_machine_is_no_failure(tmp_path: Path) -> None:
+    """The task waits as long as the runner does."""
+    began = time.monotonic()
+    with Simulator() as sim:
+        assert run(tmp_path, sim, suites="takes-2").result == "Succeeded"
+    assert time.monotonic() - began >= 2
