@@ -129,7 +129,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "lint": lint,
     "catalog": commands([sys.executable, "-m", "catalog"]),
     "tests": lambda: pytest("tests", "-m", "not engine", workers=4),
-    "engine": commands([ROOT / "scripts" / "engine"]),
+    "engine": commands([ROOT / "scripts" / "engine"], [ROOT / "scripts" / "cluster", "up"]),
     "engine-tests": lambda: pytest("engine", "-m", "engine", workers=2),
     "pythons": pythons,
 }
