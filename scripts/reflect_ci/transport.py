@@ -89,13 +89,15 @@ class Transport:
 
     def send(self, method: str, url: str, body: Any = None, limit: Optional[float] = None) -> Answer:
         """Send one request and return the answer, or raise Unreachable. limit: seconds for all of it."""
+        # First, under its lock: Python 3.9 hands a second thread a half-imported package when it comes from a zip file.
+        session = self._open()
         import requests
 
         limit = self.limit if limit is None else limit
         data = None if body is None else json.dumps(body).encode()
         ends = time.monotonic() + limit
         try:
-            response = self._open().request(
+            response = session.request(
                 method,
                 url,
                 data=data,
