@@ -93,3 +93,16 @@ def dotenv(path: Path, values: Mapping[str, str]) -> Path:
 def dump(workflow: object) -> str:
     """Return a workflow as YAML."""
     return yaml.safe_dump(workflow, sort_keys=False, allow_unicode=True)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that this one started and that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):  # it ended meanwhile
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(path.parent.name))
+    return found
