@@ -145,6 +145,17 @@ def test_cancel_in_the_middle(serve: Any) -> None:
     assert [row["status"] for row in status["tests"]["data"]] == ["passed", "passed", "canceled", "canceled"]
 
 
+def test_cancel_of_what_never_ends(client: Any) -> None:
+    """However long it has run, its tests are pending before the cancel and canceled after it."""
+    client.start("never-ends")
+    client.sim.started[0].began -= 500
+    before = client.json("GET", "/suites/never-ends/executions/1")
+    client.json("PATCH", "/suites/never-ends/executions/1/cancel")
+    after = client.json("GET", "/suites/never-ends/executions/1")
+    assert {row["status"] for row in before["tests"]["data"]} == {"pending"}
+    assert {row["status"] for row in after["tests"]["data"]} == {"canceled"}
+
+
 def test_shape_options(serve: Any) -> None:
     """Ids as text, tests and executions as plain lists, and other words for the statuses."""
     shape = {
