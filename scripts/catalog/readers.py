@@ -25,7 +25,8 @@ def as_text(value: object) -> str | None:
     """Return a default as the input table writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return None if value is None else str(value)
+    # An empty list (Azure's typed parameters) is as good as no default.
+    return None if value is None or value == [] else str(value)
 
 
 def _walk(value: Any, path: str) -> Names:
