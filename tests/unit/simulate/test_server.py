@@ -220,6 +220,16 @@ def test_log_without_key(serve: Any) -> None:
     assert lines[2].endswith("GET /v1/suites/***/executions/*** -> 404")
 
 
+def test_log_that_is_gone(serve: Any) -> None:
+    """A log that cannot be written does not keep the answers back."""
+
+    def broken(line: str) -> None:
+        raise BrokenPipeError(line)
+
+    client = serve(log=broken)
+    assert client.word("GET", "/suites") == "ok"
+
+
 def test_addresses() -> None:
     """An address for everybody is shown as one that works here; a path outside the API says where the API is."""
     with Simulator(host="0.0.0.0") as sim:
