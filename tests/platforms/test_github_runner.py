@@ -1,0 +1,100 @@
+"""How the GitHub actions get the runner: as a step of its own, without the key, and from the cache the second time."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import zipapp
+from pathlib import Path
+
+import reflect_ci
+from reflect_ci.simulate import Simulator
+from tests.conformance.frame import KEY, Case, execute, path_with_runner
+from tests.platforms.github import act
+from tests.platforms.test_github_samples import SAMPLES, SUITES
+
+PACKAGE = Path(reflect_ci.__file__).parent
+# What the runner depends on, with what that depends on.
+DEPENDENCIES = ("requests", "urllib3", "idna", "certifi", "charset_normalizer")
+
+
+def push(tmp: Path, sim: Simulator, *options: str) -> tuple[int, str]:
+    """Run the sample of a push; the options say how it gets the runner."""
+    repo = act.repository(tmp / "shop", {"push.yml": (SAMPLES / "push.yml").read_text()})
+    words = ["--secret-file", str(act.dotenv(tmp / "secrets", {"REFLECT_API_KEY": KEY}))]
+    for pair in (f"REFLECT_API_URL={sim.url}", f"REFLECT_TEST_ARTIFACTS={tmp / 'artifacts'}", *options):
+        words += ["--env", pair]
+    command = act.command(repo, tmp, "push", words)
+    return execute(command, Case(), sim, env=act.environ(tmp), cwd=repo, log=tmp / "act.log")
+
+
+def test_self_contained_file(tmp_path: Path) -> None:
+    """A path to the self-contained file is enough; nothing is installed."""
+    source = tmp_path / "source"
+    shutil.copytree(PACKAGE, source / "reflect_ci", ignore=shutil.ignore_patterns("__pycache__"))
+    pyz = tmp_path / "reflect-ci.pyz"
+    zipapp.create_archive(source, pyz, main="reflect_ci.cli:entry")
+    with Simulator({"suites": SUITES}) as sim:
+        code, log = push(tmp_path, sim, f"REFLECT_RUNNER={pyz}")
+        assert code == 0, log
+        assert len(sim.started) == 1
+    assert "Main Get the runner" in log
+
+
+def test_cache(tmp_path: Path) -> None:
+    """The first job installs the runner and the cache is named by it; a job that finds it in the cache installs nothing."""
+    kept = tmp_path / "kept"
+    offline = ("PIP_NO_INDEX=1", f"REFLECT_TEST_CACHE={kept}")
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with Simulator({"suites": SUITES}) as sim:
+        code, log = push(first, sim, *offline)
+        # There is no index here, so the install must fail, and it says so before anything is called.
+        assert code != 0
+        assert "installing reflect-ci==0.1.0" in log
+        assert "pip could not install reflect-ci==0.1.0" in log
+        assert sim.calls == []
+        found = re.search(r"cache key (reflect\S+)", log)
+        assert found, log
+        assert re.fullmatch(r"reflect-ci-Linux-\w+-3\.\d+\.\d+-default", found[1])
+        fill(kept / found[1])
+        code, log = push(second, sim, *offline)
+        assert code == 0, log
+        assert "installing" not in log
+        assert len(sim.started) == 1
+
+
+def fill(folder: Path) -> None:
+    """Keep what pip would have installed, under the name that the bootstrap gives it."""
+    script = 'printf "%s %s" "reflect-ci==0.1.0" "$(python3 -V)" | cksum | cut -d " " -f 1'
+    environ = {"PATH": path_with_runner()}
+    name = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, text=True, check=True).stdout.strip()
+    lib = folder / f"pip-{name}"
+    shutil.copytree(PACKAGE, lib / "reflect_ci", ignore=shutil.ignore_patterns("__pycache__"))
+    for module in DEPENDENCIES:
+        spec = importlib.util.find_spec(module)
+        assert spec, sys.path
+        assert spec.origin, module
+        shutil.copytree(Path(spec.origin).parent, lib / module)
+
+
+def test_key_is_not_there_while_installing(tmp_path: Path) -> None:
+    """The step that installs the runner does not get the key: what a package runs then cannot see it."""
+    spy = tmp_path / "bin" / "reflect-ci"
+    spy.parent.mkdir()
+    spy.write_text('#!/bin/sh\necho "$1: key=${REFLECT_API_KEY:-none}" >> "$SPY_LOG"\n')
+    spy.chmod(0o755)
+    with Simulator({"suites": SUITES}) as sim:
+        code, log = push(
+            tmp_path,
+            sim,
+            "REFLECT_RUNNER=installed",
+            f"SPY_LOG={tmp_path / 'spy'}",
+            f"PATH={spy.parent}:{path_with_runner()}",
+        )
+    assert code == 0, log
+    assert (tmp_path / "spy").read_text() == f"--version: key=none\nrun: key={KEY}\n"
