@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import struct
 import threading
@@ -38,27 +39,33 @@ def _connect(near: socket.socket, port: int) -> None:
         _reset(near)
         return
     far.settimeout(None)
-    there = threading.Thread(target=_copy, args=(near, far), daemon=True)
-    there.start()
-    _copy(far, near)
-    there.join()
+    try:
+        _copy(near, far)
+    except OSError:  # an orderly end is passed on as one, a reset as a reset
+        _reset(near)
+        _reset(far)
     near.close()
     far.close()
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Copy until the source ends: an orderly end is passed on as one, a reset as a reset."""
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        _reset(source)
-        _reset(target)
+def _copy(near: socket.socket, far: socket.socket) -> None:
+    """Copy both ways until both ends have ended; one thread, because a socket that another one reads cannot be reset."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(near, selectors.EVENT_READ, far)
+        selector.register(far, selectors.EVENT_READ, near)
+        while selector.get_map():
+            for key, _ in selector.select():
+                source, target = key.fileobj, key.data
+                assert isinstance(source, socket.socket)
+                data = source.recv(65536)
+                if data:
+                    target.sendall(data)
+                else:
+                    selector.unregister(source)
+                    target.shutdown(socket.SHUT_WR)
 
 
 def _reset(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RDWR)
     connection.close()
