@@ -172,7 +172,7 @@ def test_pods_are_restricted(place: Namespace) -> None:
     context = step["securityContext"]
     assert context["runAsNonRoot"] and context["readOnlyRootFilesystem"]
     assert context["capabilities"] == {"drop": ["ALL"]}
-    labels = place.cluster.core.read_namespace(place.name).metadata.labels
+    labels = place.get("namespace", place.name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
