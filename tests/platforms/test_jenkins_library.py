@@ -203,6 +203,38 @@ def test_abort_where_the_process_is_killed(sim: Simulator, tmp_path: Path) -> No
     assert sim.wait_for(lambda service: not service.running())
 
 
+def test_abort_that_reaches_no_process(sim: Simulator, tmp_path: Path) -> None:
+    """Where the signal does not arrive, as in a docker agent without `ps`, the library cancels after Jenkins gave up."""
+    built = abort_when_started("reflectRun suites: 'never-ends'", sim, tmp_path, signals=False)
+    assert built.result == "ABORTED", built.log
+    assert "process did not stop" in built.log
+    assert sim.wait_for(lambda service: not service.running())
+
+
+def test_abort_when_the_service_refuses_to_cancel(sim: Simulator, tmp_path: Path) -> None:
+    """A cancellation that the service refuses leaves the build ABORTED, and the log says what is left."""
+    built = abort_when_started("reflectRun suites: 'cancel-500'", sim, tmp_path, unix=False)
+    assert built.result == "ABORTED", built.log
+    assert "not everything could be canceled" in built.log
+    assert sim.started[0].id in built.log
+
+
+def test_skipped_is_not_called_passed(sim: Simulator, tmp_path: Path) -> None:
+    """Without the key a skipped run is green but its verdict is no pass, so nothing is promoted on it."""
+    body = "return reflectRun(suites: 'passes', missingKey: 'skip')"
+    built = build(body, sim, tmp_path, credentials={})
+    assert built.result == "SUCCESS", built.log
+    assert built.returned["verdict"] == "skipped"
+
+
+def test_green_without_a_report_is_not_called_passed(sim: Simulator, tmp_path: Path) -> None:
+    """When no report could be written the build follows the exit code, but the verdict is no pass."""
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "file").touch()
+    built = build("return reflectRun(suites: 'passes', reportDir: 'file/reports')", sim, tmp_path)
+    assert built.result != "SUCCESS" or built.returned["verdict"] == "unreported", built.log
+
+
 def test_time_limit_around_the_job(sim: Simulator, tmp_path: Path) -> None:
     """A time limit of the job itself cancels the executions as an abort does."""
     body = "timeout(time: 4, unit: 'SECONDS') { reflectRun suites: 'never-ends' }"

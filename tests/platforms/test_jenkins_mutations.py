@@ -67,9 +67,13 @@ def abort_leaves_nothing(library: Path, tmp: Path) -> None:
 def parallel_calls_stay_apart(library: Path, tmp: Path) -> None:
     """Parallel calls in one workspace have a report folder each."""
     with Simulator() as sim:
-        body = "def r = parallel(a: { reflectRun(suites: 'passes') }, b: { reflectRun(suites: 'retried') })\nreturn [r.a.reportDir, r.b.reportDir]"
+        body = """def r = parallel(
+            a: { reflectRun(suites: 'passes') },
+            b: { reflectRun(suites: 'retried') },
+            c: { reflectRun(suites: 'passes', hosts: ['a.example.com': 'b.example.com']) })
+        return r.a.reportDir + ' ' + r.b.reportDir + ' ' + r.c.reportDir"""
         folders = build(body, sim, tmp, library=library).returned
-        assert len(set(folders)) == 2, folders
+        assert len(set(folders.split())) == 3, folders
 
 
 def old_reports_are_gone(library: Path, tmp: Path) -> None:
@@ -116,14 +120,14 @@ MUTATIONS: dict[str, tuple[str, str, str, Probe]] = {
     "key echoed": (STEP, "                code = body()\n            }\n        } catch", '                steps.echo("key ${steps.env.REFLECT_API_KEY}")\n                code = body()\n            }\n        } catch', key_stays_in_the_environment),
     "no interpreter line": (SCRIPT, "#!/bin/sh\n", "", script_is_not_traced),
     "no time limit": (STEP, "        steps.timeout(time: seconds, unit: 'SECONDS') {\n            code = body()\n        }\n", "        code = body()\n", time_is_limited),
-    "local that is not serializable": (STEP, "        Inputs inputs = new Inputs(config)\n", "        Inputs inputs = new Inputs(config)\n        def lock = new Object()\n        steps.echo('taken')\n", green_is_green),
+    "local that is not serializable": (STEP, "        Inputs inputs = new Inputs(config, folders)\n", "        Inputs inputs = new Inputs(config, folders)\n        def lock = new Object()\n        steps.echo('taken')\n", green_is_green),
     "lazy map of the JSON parser returned": (REPORT, "        return [\n            verdict:", "        return [\n            json: json,\n            verdict:", green_is_green),
     "method with a step is @NonCPS": (STEP, "    Map call(Map config) {", "    @NonCPS\n    Map call(Map config) {", green_is_green),
     "exit code ignored": (STEP, "        if (code != 0) {", "        if (code < 0) {", red_is_red),
     "verdict made unstable always": (STEP, "            if (inputs.failBuild) {", "            if (!inputs.failBuild) {", red_is_red),
     "abort swallowed": (STEP, "            throw stopped\n", "            return 0\n", abort_leaves_nothing),
     "nothing canceled on an abort": (STEP, "            agent.cancelRest()\n", "", abort_leaves_nothing),
-    "one report folder for all": (INPUTS, "        String name = (given.suites ?: given.executions ?: '')", "        String name = ('same')", parallel_calls_stay_apart),
+    "one report folder for all": (INPUTS, "        int count = (taken[folder] ?: 0) + 1", "        int count = 1", parallel_calls_stay_apart),
     "old report kept": (SCRIPT, '    rm -f -- "$REFLECT_REPORT_DIR/result.json"\n', "", old_reports_are_gone),
     "missing credential accepted": (STEP, "            if (inputs.given.missingKey != 'skip') {", "            if (false) {", missing_credential_is_red),
     "unknown names accepted": (INPUTS, "            if (!known.contains(key)) {", "            if (false) {", wrong_key_is_red),

@@ -1,4 +1,9 @@
+import groovy.transform.Field
 import reflectci.Step
+
+// There is one instance of this file in a build, so this lasts as long as the build.
+@Field
+final Map<String, Integer> folders = [:]
 
 /**
  * Cancels executions that still run; one that has finished is not an error.
@@ -6,5 +11,5 @@ import reflectci.Step
  *     reflectCancel fromFile: 'reflect-report/smoke/executions.json'
  */
 Map call(Map config = [:]) {
-    return new Step(this, 'reflectCancel', 'cancel').call(config)
+    return new Step(this, 'reflectCancel', 'cancel', folders).call(config)
 }

@@ -1,4 +1,9 @@
+import groovy.transform.Field
 import reflectci.Step
+
+// There is one instance of this file in a build, so this lasts as long as the build.
+@Field
+final Map<String, Integer> folders = [:]
 
 /**
  * Runs Reflect suites, waits for the verdict and passes or fails the build by it. All keys: reflectRun.txt.
@@ -6,5 +11,5 @@ import reflectci.Step
  *     reflectRun suites: ['smoke', 'checkout'], hosts: ['www.example.com': 'staging.example.com']
  */
 Map call(Map config = [:]) {
-    return new Step(this, 'reflectRun', 'run').call(config)
+    return new Step(this, 'reflectRun', 'run', folders).call(config)
 }

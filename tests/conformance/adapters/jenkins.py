@@ -46,14 +46,16 @@ class Jenkins(Adapter):
         if built.result == "SUCCESS":
             exit_code = built.returned["exitCode"]
             outputs = {name: str(value) for name, value in built.returned.items()}
-        folders = sorted((workspace / "reflect-report").glob("*")) if "report-dir" not in case.inputs else []
+        # Without a folder of the user's choice the library makes one for each call.
         reports = workspace / case.inputs.get("report-dir", "reflect-report")
+        if "report-dir" not in case.inputs:
+            reports = next(iter(sorted(reports.glob("*/"))), reports)
         return Seen(
             green=built.result == "SUCCESS",
             log=built.raw,
             exit_code=exit_code,
             outputs=outputs,
-            reports=folders[0] if folders else reports,
+            reports=reports,
         )
 
 

@@ -54,6 +54,8 @@ class Job:
     library: Path = LIBRARY
     unix: bool = True
     plugins: Sequence[str] = ("junit",)
+    # False: the signal of an abort reaches nothing, as in a docker agent whose image has no `ps`.
+    signals: bool = True
 
 
 class Engine:
@@ -91,6 +93,7 @@ class Engine:
                 "pipeline": str(CONTROLLER / "pipeline"),
                 "unix": job.unix,
                 "plugins": list(job.plugins),
+                "signals": job.signals,
             }
         )
         return number

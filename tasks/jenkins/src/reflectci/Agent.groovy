@@ -22,7 +22,7 @@ class Agent implements Serializable {
     /** Runs `reflect-ci command` and returns its exit code. */
     int run(String command) {
         List<String> environment = inputs.environment()
-        environment.add('REFLECT_REPORT_DIR=' + inputs.reportDir())
+        environment.add('REFLECT_REPORT_DIR=' + inputs.reportDir)
         return execute(command, environment)
     }
 
@@ -36,8 +36,8 @@ class Agent implements Serializable {
      * not answer. A result.json means that the runner ended by itself and has canceled already.
      */
     void cancelRest() {
-        String started = inputs.reportDir() + '/executions.json'
-        if (!steps.fileExists(started) || steps.fileExists(inputs.reportDir() + '/result.json')) {
+        String started = inputs.reportDir + '/executions.json'
+        if (!steps.fileExists(started) || steps.fileExists(inputs.reportDir + '/result.json')) {
             return
         }
         steps.echo("${name}: canceling what was started")
@@ -47,8 +47,12 @@ class Agent implements Serializable {
                 environment.add(Inputs.variableOf(key) + '=' + inputs.given[key])
             }
         }
+        int code = -1
         steps.timeout(time: 2, unit: 'MINUTES') {
-            execute('cancel', environment)
+            code = execute('cancel', environment)
+        }
+        if (code != 0) {
+            steps.echo("${name}: not everything could be canceled (exit code ${code}), see above")
         }
     }
 

@@ -59,9 +59,10 @@ class Inputs implements Serializable {
     final boolean failBuild
     final boolean junit
     final String image
+    final String reportDir
 
-    /** Of a config in which problemOf found nothing. */
-    Inputs(Map config) {
+    /** Of a config in which problemOf found nothing; taken: the report folders that this build has used already. */
+    Inputs(Map config, Map<String, Integer> taken) {
         for (entry in KINDS.entrySet()) {
             String text = textOf(entry.value, config[entry.key])
             if (text) {
@@ -72,6 +73,7 @@ class Inputs implements Serializable {
         failBuild = config.failBuild == null || config.failBuild.toString() != 'false'
         junit = config.junit == null || config.junit.toString() != 'false'
         image = config.image == null ? '' : config.image.toString()
+        reportDir = given.reportDir ?: folderOf(taken)
     }
 
     /** The sentence that says which key is wrong and what to write, or null. */
@@ -115,18 +117,20 @@ class Inputs implements Serializable {
     }
 
     /**
-     * A report folder of this call's own, so that calls that run in parallel in one workspace do not mix their reports.
+     * The folder for the reports when the call names none: after its suites, and with a number when an earlier call of this
+     * build has that one already. So calls that run in parallel in one workspace do not mix their reports.
      */
     @NonCPS
-    String reportDir() {
-        if (given.reportDir) {
-            return given.reportDir
+    private String folderOf(Map<String, Integer> taken) {
+        String name = (given.suites ?: given.executions ?: given.fromFile ?: '').trim()
+        String folder = name.replaceAll('[^A-Za-z0-9._-]+', '_').replaceAll('^[.]+', '_')
+        if (folder.length() > 60) {
+            folder = folder.substring(0, 50) + '-' + Integer.toString(name.hashCode() & 0x7fffffff, 36)
         }
-        String name = (given.suites ?: given.executions ?: '').trim().replaceAll('[^A-Za-z0-9._-]+', '_')
-        if (name.length() > 60) {
-            name = name.substring(0, 50) + '-' + Integer.toString(name.hashCode() & 0x7fffffff, 36)
-        }
-        return name.replaceAll('^[.]+', '_') ? 'reflect-report/' + name.replaceAll('^[.]+', '_') : 'reflect-report'
+        int count = (taken[folder] ?: 0) + 1
+        taken[folder] = count
+        String numbered = count == 1 ? folder : folder ? folder + '-' + count : String.valueOf(count)
+        return numbered ? 'reflect-report/' + numbered : 'reflect-report'
     }
 
     /**

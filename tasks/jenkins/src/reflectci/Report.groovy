@@ -13,7 +13,10 @@ class Report implements Serializable {
         8: 'empty', 9: 'unknown-start', 130: 'interrupted', 143: 'interrupted',
     ]
 
-    /** [verdict, exitCode, message, reportDir, executions: [[suite, id, url, status]]]; text is '' without a report. */
+    /**
+     * [verdict, exitCode, message, reportDir, executions: [[suite, id, url, status]]]; text is '' without a report. Then a
+     * good end is not called passed: nothing says that suites ran.
+     */
     @NonCPS
     static Map read(String text, int exitCode, String reportDir) {
         Object json = text ? new JsonSlurper().parseText(text) : [:]
@@ -27,9 +30,9 @@ class Report implements Serializable {
             ])
         }
         return [
-            verdict: String.valueOf(json.verdict ?: WORDS[exitCode] ?: 'service'),
+            verdict: String.valueOf(json.verdict ?: (exitCode == 0 ? 'unreported' : WORDS[exitCode]) ?: 'service'),
             exitCode: exitCode,
-            message: String.valueOf(json.message ?: 'The reason is in the log above.'),
+            message: String.valueOf(json.message ?: 'See the log above.'),
             reportDir: reportDir,
             executions: executions,
         ]

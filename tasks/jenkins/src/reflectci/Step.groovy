@@ -11,11 +11,14 @@ class Step implements Serializable {
     private final Object steps
     private final String name
     private final String command
+    private final Map<String, Integer> folders
 
-    Step(Object steps, String name, String command) {
+    /** folders: how often each report folder was used in this build; the step's file in vars/ keeps it. */
+    Step(Object steps, String name, String command, Map<String, Integer> folders) {
         this.steps = steps
         this.name = name
         this.command = command
+        this.folders = folders
     }
 
     /** Returns [verdict, exitCode, message, reportDir, executions], or fails the build. */
@@ -24,7 +27,7 @@ class Step implements Serializable {
         if (problem) {
             steps.error(problem)
         }
-        Inputs inputs = new Inputs(config)
+        Inputs inputs = new Inputs(config, folders)
         Agent agent = new Agent(steps, name, inputs)
         int code = -1
         if (command == 'cancel') {
@@ -32,11 +35,11 @@ class Step implements Serializable {
         } else {
             code = withKey(inputs) { runOrCancel(agent, inputs) }
         }
-        String file = inputs.reportDir() + '/result.json'
+        String file = inputs.reportDir + '/result.json'
         boolean reported = command != 'cancel' && steps.fileExists(file)
-        Map result = Report.read(reported ? steps.readFile(file: file, encoding: 'UTF-8') : '', code, inputs.reportDir())
+        Map result = Report.read(reported ? steps.readFile(file: file, encoding: 'UTF-8') : '', code, inputs.reportDir)
         if (reported && inputs.junit) {
-            publish(inputs.reportDir() + '/junit.xml')
+            publish(inputs.reportDir + '/junit.xml')
         }
         if (code != 0) {
             if (inputs.failBuild) {
@@ -74,7 +77,12 @@ class Step implements Serializable {
         try {
             code = limited(Inputs.backstop(inputs.given.timeout ?: steps.env.REFLECT_TIMEOUT)) { agent.run(command) }
         } catch (FlowInterruptedException stopped) {
-            agent.cancelRest()
+            try {
+                agent.cancelRest()
+            } catch (Exception problem) {
+                // The abort goes on; what is left is named, so that somebody can cancel it.
+                steps.echo("${name}: could not cancel (${problem}). What runs is in ${inputs.reportDir}/executions.json.")
+            }
             throw stopped
         }
         return code
