@@ -248,6 +248,14 @@ class Bench:
         """Assert which suites were started, each as often as it is named: never two runs."""
         assert sorted(started.suite for started in self.sim.started) == sorted(suites)
 
+    def followed(self, suite: str) -> None:
+        """Assert that the verdict was asked for: a status of the suite's execution was answered."""
+        ids = {started.id for started in self.sim.started if started.suite == suite}
+        asked = {call.path for call in self.sim.calls if call.method == "GET" and call.status == 200}
+        assert ids & {path.removeprefix(f"/suites/{suite}/executions/") for path in asked}, (
+            f"nobody asked how {suite} ended; asked was {sorted(asked)}"
+        )
+
     def not_called(self) -> None:
         """Assert that no request reached the service."""
         assert [f"{call.method} {call.path}" for call in self.sim.calls] == []

@@ -52,6 +52,7 @@ def _(bench: Bench) -> None:
     seen = bench.run("passes")
     bench.ends(seen, exits.PASSED, "passes", "/executions/" + bench.sim.started[0].id)
     bench.started("passes")
+    bench.followed("passes")
     bench.reported(seen, "passed", "passes")
 
 
@@ -77,12 +78,14 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     """An execution that calls itself passed but has a failed test is red."""
     bench.ends(bench.run("mixed"), exits.FAILED)
+    bench.followed("mixed")
 
 
 @scenario("passed-on-retry")
 def _(bench: Bench) -> None:
     """A test that the service repeated and that then passed is green."""
     bench.ends(bench.run("retried"), exits.PASSED)
+    bench.followed("retried")
 
 
 @scenario("canceled")
@@ -101,6 +104,7 @@ def _(bench: Bench) -> None:
 def _(bench: Bench) -> None:
     """A suite in which nothing ran is green when the user allowed it."""
     bench.ends(bench.run("empty", allow_empty="true"), exits.PASSED)
+    bench.followed("empty")
 
 
 @scenario("several-suites")
@@ -205,6 +209,7 @@ def _(bench: Bench) -> None:
     """A short outage while waiting changes nothing."""
     bench.ends(bench.run("unavailable-poll"), exits.PASSED)
     bench.started("unavailable-poll")
+    bench.followed("unavailable-poll")
 
 
 @scenario("late")
@@ -212,6 +217,7 @@ def _(bench: Bench) -> None:
     """An execution that the service cannot find yet right after its start is waited for."""
     bench.ends(bench.run("late"), exits.PASSED)
     bench.started("late")
+    bench.followed("late")
 
 
 @scenario("start-refused")
@@ -235,6 +241,7 @@ def _(bench: Bench) -> None:
     """A start whose answer was cut off is found again on the service, not repeated."""
     bench.ends(bench.run("cut-after"), exits.PASSED)
     bench.started("cut-after")
+    bench.followed("cut-after")
 
 
 @scenario("start-failed-but-started")
@@ -242,6 +249,7 @@ def _(bench: Bench) -> None:
     """A start that answered 503 although it happened is found again on the service, not repeated."""
     bench.ends(bench.run("start-503-created"), exits.PASSED)
     bench.started("start-503-created")
+    bench.followed("start-503-created")
 
 
 @scenario("start-broken")
@@ -262,6 +270,7 @@ def _(bench: Bench) -> None:
     """A redirect is not followed: the key goes to no other address."""
     seen = bench.run("start-redirect")
     assert not seen.green, seen.log
+    assert any(call.method == "POST" for call in bench.sim.calls), seen.log
     assert {call.path.split("?")[0] for call in bench.sim.calls} <= {
         "/suites",
         "/tests",
@@ -302,6 +311,7 @@ def _(bench: Bench) -> None:
     """A job with several suites that is cancelled in the middle leaves none of them running."""
     seen = bench.run("never-ends takes-12", cancel_when="started")
     assert not seen.green, seen.log
+    assert bench.sim.started
 
 
 @scenario("conflict-cancel", leaves=True)
@@ -387,4 +397,5 @@ def _(bench: Bench) -> None:
     """The reports are written where the user asked for them, when tests failed as well."""
     seen = bench.run("fails", report_dir="out/e2e reports")
     bench.ends(seen, exits.FAILED)
+    bench.followed("fails")
     bench.reported(seen, "failed", "fails")

@@ -67,7 +67,9 @@ class Tekton(Adapter):
             namespace.apply(catalog.taskrun(name, TASKS[case.command], values, **spec))
             log = ""
             if case.cancel_when == "started":
-                assert sim.wait_for(lambda service: bool(service.started), seconds=PATIENCE), f"nothing was started: {namespace.logs(name)}"
+                assert sim.wait_for(lambda service: bool(service.started), seconds=PATIENCE), (
+                    f"nothing was started: {namespace.logs(name)}"
+                )
                 log = namespace.logs(name)  # the pod goes with the cancellation
                 patch = json.dumps({"spec": {"status": "TaskRunCancelled"}})
                 namespace.kubectl("patch", "taskrun", name, "--type=merge", f"--patch={patch}")
