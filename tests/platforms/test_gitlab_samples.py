@@ -70,7 +70,7 @@ def pipeline(
 
 def sample(name: str, sim: Simulator, tmp: Path, *jobs: str, key: str | None = KEY, **variables: str) -> Ran:
     """Run a sample."""
-    return pipeline((SAMPLES / name).read_text(), sim, tmp, *jobs, key=key, **variables)
+    return pipeline((SAMPLES / name).read_text(), sim, tmp, *jobs, key=key, cancel=None, **variables)
 
 
 def replacement(body: Mapping[str, Any] | None) -> str:
