@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 import signal
 import struct
-import subprocess
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,107 +18,20 @@ from deliver import pyz
 from reflect_ci import __version__
 from reflect_ci.inputs import INPUTS
 from reflect_ci.simulate import Simulator
-from tests.conformance.frame import KEY, ROOT, path_with_runner
+from tests.conformance.frame import KEY
 from tests.platforms.azure.expander import load
 from tests.platforms.azure.support import FOLDER, SAMPLES
+from tests.platforms.azure.task import PATIENCE, Ended, end, task
 
 SOURCE = FOLDER / "extension"
 TASK = json.loads((SOURCE / "ReflectRun" / "task.json").read_text())
 MANIFEST = json.loads((SOURCE / "vss-extension.json").read_text())
-PATIENCE = 180.0
 
 
-@dataclass
-class Ended:
-    """How the task's process ended, by what the agent reads from it."""
-
-    result: str
-    message: str
-    log: str
-    code: int
-
-
-def node() -> str:
-    """Return the path of node."""
-    found = shutil.which("node")
-    assert found, "node is missing: ./scripts/setup says what to install"
-    return found
-
-
-@contextlib.contextmanager
-def task(
-    tmp: Path,
-    sim: Simulator,
-    script: str = "run.js",
-    *,
-    folder: Path = SOURCE / "ReflectRun",
-    key: str | None = KEY,
-    environ: Mapping[str, str] | None = None,
-    **inputs: str,
-) -> Iterator[subprocess.Popen[str]]:
-    """Start the task's script with the variables that the agent gives it."""
-    temp = tmp / "_temp"
-    temp.mkdir(exist_ok=True)
-    given = {
-        "serviceConnection": "connection",
-        "command": "run",
-        "runner": "installed",
-        "reportDir": "reflect-report",
-        **inputs,
-    }
-    environment = {
-        "PATH": path_with_runner(Path(node()).parent),
-        "HOME": str(tmp),
-        "LANG": "C.UTF-8",
-        "TF_BUILD": "True",
-        "AGENT_VERSION": "4.260.0",
-        "AGENT_TEMPDIRECTORY": str(temp),
-        "AGENT_WORKFOLDER": str(tmp),
-        "AGENT_JOBSTATUS": "Succeeded",
-        "NODE_PATH": "" if folder != SOURCE / "ReflectRun" else str(ROOT / "scripts" / "tools" / "node_modules"),
-        "ENDPOINT_URL_connection": sim.url,
-        "ENDPOINT_AUTH_SCHEME_connection": "Token",
-        **{f"INPUT_{name.upper()}": value for name, value in given.items()},
-        **(environ or {}),
-    }
-    if key is not None:
-        environment["ENDPOINT_AUTH_connection"] = json.dumps({"scheme": "Token", "parameters": {"apitoken": key}})
-        environment["ENDPOINT_AUTH_PARAMETER_connection_APITOKEN"] = key
-    process = subprocess.Popen(
-        [node(), str(folder / script)],
-        env=environment,
-        cwd=tmp,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def end(process: subprocess.Popen[str]) -> Ended:
-    """Wait for the task and read what it told the agent."""
-    log, _ = process.communicate(timeout=PATIENCE)
-    marks = [line for line in log.splitlines() if line.startswith("##vso[task.complete")]
-    result = marks[-1].split("result=")[1].split(";")[0].rstrip("]") if marks else ""
-    return Ended(result, marks[-1].partition("]")[2] if marks else "", log, process.returncode)
-
-
-def run(tmp: Path, sim: Simulator, script: str = "run.js", **more: Any) -> Ended:
+def run(tmp: Path, sim: Simulator, script: str = "run.js", *, key: str | None = KEY, **more: Any) -> Ended:
     """Run the task to its end."""
-    with task(tmp, sim, script, **more) as process:
+    with task(tmp, sim, script, key=key, **more) as process:
         return end(process)
-
-
-def shown(log: str) -> str:
-    """Return what the agent shows: the command that names a secret is not shown."""
-    return "\n".join(line for line in log.splitlines() if not line.startswith("##vso[task.setsecret]"))
 
 
 # --- the task ----------------------------------------------------------------------------------------------------------
@@ -177,7 +85,7 @@ def test_the_key_of_the_connection_is_shown_nowhere(tmp_path: Path) -> None:
         assert all(call.headers["x-api-key"] == KEY for call in sim.calls)
     assert ended.result == "Failed"
     assert f"##vso[task.setsecret]{KEY}" in ended.log
-    assert KEY not in shown(ended.log)
+    assert KEY not in ended.shown
     assert [
         path for path in (tmp_path / "_temp").rglob("*") if path.is_file() and KEY in path.read_text(errors="replace")
     ] == []
@@ -210,7 +118,7 @@ def test_without_a_runner_the_task_says_what_to_do(tmp_path: Path) -> None:
 
 def cancelled(tmp: Path, sim: Simulator, number: int, ready: Callable[[Simulator], bool]) -> None:
     """Run a suite that does not end, and send the task's process a signal when it is ready."""
-    with task(tmp, sim, suites="never-ends") as process:
+    with task(tmp, sim, key=KEY, suites="never-ends") as process:
         assert sim.wait_for(ready, seconds=PATIENCE)
         process.send_signal(number)
         process.communicate(timeout=PATIENCE) if number == signal.SIGINT else process.wait(timeout=PATIENCE)
