@@ -24,6 +24,7 @@ PYTHON = "python3.11"
 PACKAGES = [
     *(f"{PYTHON}-minimal", f"lib{PYTHON}-minimal", f"lib{PYTHON}-stdlib"),
     *("libc6", "libssl3", "zlib1g", "libexpat1", "libffi8", "ca-certificates"),
+    "libgcc-s1",  # glibc loads it when a thread ends; without it Python aborts at exit, at times, after all went well
 ]
 ENV = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
