@@ -25,7 +25,7 @@ _KEY_PLACES = {
     "bitbucket": "Add REFLECT_API_KEY as a secured repository or deployment variable.",
     "circleci": "Add REFLECT_API_KEY under Project Settings > Environment Variables, or use a context.",
     "travis": "Add REFLECT_API_KEY in the repository's settings; builds of forks do not get it.",
-    "tekton": "Put it into a Secret under the key `api-key` and name that Secret in the Task's parameter.",
+    "tekton": "REFLECT_API_KEY comes from the Secret that the param secret-name names (`reflect-api-key` by default), key `api-key`: `kubectl create secret generic reflect-api-key --from-file=api-key=FILE`.",
     "codefresh": "Add REFLECT_API_KEY as an encrypted variable of the pipeline.",
     "heroku": "Set it with `heroku config:set REFLECT_API_KEY=…`.",
     "webapp-io": "Add it to the account's secrets and name it in the Layerfile: `SECRET ENV REFLECT_API_KEY`.",
