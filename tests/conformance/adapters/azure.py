@@ -1,7 +1,9 @@
-"""Azure Pipelines: the step templates as a pipeline of another repository includes them."""
+"""Azure Pipelines: the step templates as a pipeline of another repository includes them, and the extension's task."""
 
 from __future__ import annotations
 
+import re
+import signal
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +14,7 @@ from reflect_ci.simulate import Simulator
 from tests.conformance.frame import PATIENCE, ROOT, Adapter, Case, Seen, path_with_runner
 from tests.platforms.azure.agent import Agent
 from tests.platforms.azure.expander import ExpansionError, expand_pipeline
+from tests.platforms.azure.task import SOURCE, end, library, task
 
 TEMPLATES = {
     "run": "reflect-run.steps.yml",
@@ -103,4 +106,35 @@ class Azure(Adapter):
         )
 
 
-ADAPTER = Azure()
+class Extension(Adapter):
+    """Runs the extension's task; a cancelled job is a SIGINT to its process and then the script at the job's end."""
+
+    platform: ClassVar[str] = "azure-devops-extension"
+    engine: ClassVar[str] = f"azure-pipelines-task-lib {library()} on Node"
+    placeholder: ClassVar[str] = "$(ReflectApiKey)"
+
+    def run(self, case: Case, sim: Simulator, tmp: Path) -> Seen:
+        """Run the task with its inputs and its service connection."""
+        inputs = {"command": case.command, **{BY_NAME[name].camel: value for name, value in case.inputs.items()}}
+        with task(tmp, sim, key=case.key, folder=SOURCE, environ=case.environ, **inputs) as process:
+            if case.cancel_when == "started":
+                assert sim.wait_for(lambda service: bool(service.started), seconds=PATIENCE)
+                process.send_signal(signal.SIGINT)
+            ended = end(process)
+        log = ended.shown
+        if case.cancel_when == "started":
+            saved = tmp / "_temp" / "reflect-report" / "executions.json"
+            after = {**case.environ, "AGENT_JOBSTATUS": "Canceled", "VSTS_TASKVARIABLE_EXECUTIONS": str(saved)}
+            with task(tmp, sim, "cancel.js", key=case.key, folder=SOURCE, environ=after, **inputs) as process:
+                log += "\n" + end(process).shown
+        code = re.search(r"exit code (\d+)", ended.message)
+        return Seen(
+            green=ended.result == "Succeeded",
+            log=log,
+            exit_code=int(code[1]) if code else 0 if ended.result == "Succeeded" else None,
+            outputs=ended.outputs,
+            reports=tmp / "_temp" / case.inputs.get("report-dir", "reflect-report"),
+        )
+
+
+ADAPTERS = [Azure(), Extension()]
