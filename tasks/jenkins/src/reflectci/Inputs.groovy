@@ -117,23 +117,6 @@ class Inputs implements Serializable {
     }
 
     /**
-     * The folder for the reports when the call names none: after its suites, and with a number when an earlier call of this
-     * build has that one already. So calls that run in parallel in one workspace do not mix their reports.
-     */
-    @NonCPS
-    private String folderOf(Map<String, Integer> taken) {
-        String name = (given.suites ?: given.executions ?: given.fromFile ?: '').trim()
-        String folder = name.replaceAll('[^A-Za-z0-9._-]+', '_').replaceAll('^[.]+', '_')
-        if (folder.length() > 60) {
-            folder = folder.substring(0, 50) + '-' + Integer.toString(name.hashCode() & 0x7fffffff, 36)
-        }
-        int count = (taken[folder] ?: 0) + 1
-        taken[folder] = count
-        String numbered = count == 1 ? folder : folder ? folder + '-' + count : String.valueOf(count)
-        return numbered ? 'reflect-report/' + numbered : 'reflect-report'
-    }
-
-    /**
      * Seconds after which Jenkins itself stops the step: five minutes more than the runner's own deadline, which comes
      * first, cancels the executions and says what still ran. This one is for an agent that hangs.
      */
@@ -155,6 +138,23 @@ class Inputs implements Serializable {
         }
         // Not a length of time: the runner says so at once, and nothing waits.
         return (int) Math.min(seconds > 0 ? seconds : 1800L, 86400L) + 300
+    }
+
+    /**
+     * The folder for the reports when the call names none: after its suites, and with a number when an earlier call of this
+     * build has that one already. So calls that run in parallel in one workspace do not mix their reports.
+     */
+    @NonCPS
+    private String folderOf(Map<String, Integer> taken) {
+        String name = (given.suites ?: given.executions ?: given.fromFile ?: '').trim()
+        String folder = name.replaceAll('[^A-Za-z0-9._-]+', '_').replaceAll('^[.]+', '_')
+        if (folder.length() > 60) {
+            folder = folder.substring(0, 50) + '-' + Integer.toString(name.hashCode() & 0x7fffffff, 36)
+        }
+        int count = (taken[folder] ?: 0) + 1
+        taken[folder] = count
+        String numbered = count == 1 ? folder : folder ? folder + '-' + count : String.valueOf(count)
+        return numbered ? 'reflect-report/' + numbered : 'reflect-report'
     }
 
     @NonCPS

@@ -79,8 +79,9 @@ class Step implements Serializable {
         } catch (FlowInterruptedException stopped) {
             try {
                 agent.cancelRest()
+            // Whatever it is, the abort goes on; what is left is named, so that somebody can cancel it.
+            /* groovylint-disable-next-line CatchException */
             } catch (Exception problem) {
-                // The abort goes on; what is left is named, so that somebody can cancel it.
                 steps.echo("${name}: could not cancel (${problem}). What runs is in ${inputs.reportDir}/executions.json.")
             }
             throw stopped
