@@ -136,29 +136,6 @@ class Live(Display):
             rows[0] = f"\x1b[1m{rows[0]}\x1b[0m"
         return rows
 
-    def _rows(self, executions: Sequence[Execution], now: float) -> list[str]:
-        columns, lines = self._size()
-        # The last column stays free: a full line would wrap, and the table would no longer be erased as a whole.
-        cells = max(1, columns - 1)
-        room = max(1, min(TALLEST, lines - 4))
-        running = [execution for execution in executions if execution.exit is None]
-        # What ended has its own line above, so the table shows what runs.
-        shown = running if len(running) <= room else running[: room - 1]
-        spin = self.spinner[self._turn % len(self.spinner)]
-        done = len(executions) - len(running)
-        red = sum(execution.exit is not None and not green(execution) for execution in executions)
-        head = f"{spin} {self.elapsed(executions, now)}  {done} of {len(executions)} finished" + (
-            f", {red} not passed" if red else ""
-        )
-        if not running:
-            return []
-        rows = [fitted(head, cells)] + [self._row(execution, cells, now) for execution in shown]
-        if len(shown) < len(running):
-            rows.append(fitted(f"  and {len(running) - len(shown)} more", cells))
-        if self.coloured:
-            rows[0] = f"\x1b[1m{rows[0]}\x1b[0m"
-        return [row.rstrip() for row in rows]
-
     def _row(self, execution: Execution, cells: int, now: float) -> str:
         since = duration(max(0.0, now - execution.started_at)) if execution.started_at is not None else ""
         state = self.defuse(execution.status or word(execution))
