@@ -16,7 +16,8 @@ import yaml
 
 from tests.platforms.azure.expressions import evaluate, text_of, truth_of
 
-EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+# A text inside may hold }}.
+EXPRESSION = re.compile(r"\$\{\{((?:'(?:[^']|'')*'|(?!\}\}).)*)\}\}", re.DOTALL)
 DIRECTIVE = re.compile(r"\$\{\{\s*(if|elseif|else|each|insert)\b(.*?)\}\}", re.DOTALL)
 EACH = re.compile(r"\s*([A-Za-z_]\w*)\s+in\s+(.*)", re.DOTALL)
 LISTS = {"stepList", "jobList", "deploymentList", "stageList"}
