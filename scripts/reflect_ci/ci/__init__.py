@@ -21,6 +21,7 @@ _NATIVE = {
     "gitlab": ("files", "GitLab"),
     "azure": ("azure", "Azure"),
     "circleci": ("files", "CircleCI"),
+    "bitbucket": ("files", "Bitbucket"),
     "travis": ("plain", "Travis"),
     "teamcity": ("teamcity", "TeamCity"),
     "buildkite": ("plain", "Buildkite"),

@@ -1,4 +1,4 @@
-"""Systems that hand values to later steps by files: GitLab, CircleCI, Codefresh and Tekton."""
+"""Systems that hand values to later steps by files: GitLab, CircleCI, Bitbucket, Codefresh and Tekton."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ class CircleCI(Native):
         self.append(self.environ["BASH_ENV"], "".join(lines), "the variables for later steps")
 
 
+class Bitbucket(Native):
+    """Bitbucket Pipelines: of this file, later steps get the variables that the step names as `output-variables`."""
+
+    def hand_over(self, outcome: Outcome, paths: list[Path]) -> None:
+        """Append to the file that BITBUCKET_PIPELINES_VARIABLES_PATH names."""
+        del paths
+        path = self.environ.get("BITBUCKET_PIPELINES_VARIABLES_PATH")
+        if path:
+            self.append(path, _assignments(outcome), "the variables for later steps")
+
+
 class Codefresh(Native):
     """Codefresh: what cf_export does, by its file."""
 
@@ -68,6 +79,8 @@ class Tekton(Native):
 
     NAMES = ("execution-id", "execution-url", "status", "passed", "failed", "total", "verdict")
     LONGEST = 900
+    # An id and a status are a word; with these limits the whole stays below 4096 bytes whatever the service sends.
+    WORDS, LONGEST_WORD = ("execution-id", "status"), 200
 
     def hand_over(self, outcome: Outcome, paths: list[Path]) -> None:
         """Write every result, empty ones too: a pipeline that refers to a missing result fails."""
@@ -82,7 +95,7 @@ class Tekton(Native):
         results = {name: one_line(values[name]) for name in self.NAMES}
         results["executions"] = " ".join(execution.name for execution in outcome.executions if execution.id)
         # Half an id or a link would be a wrong one.
-        results = {name: text if len(text.encode()) <= self.LONGEST else "" for name, text in results.items()}
+        results = {name: text if len(text.encode()) <= self._room(name) else "" for name, text in results.items()}
         ends = [f"{each.suite}={each.exit.word if each.exit else 'unfinished'}" for each in outcome.executions]
         if not ends:  # refused before anything was called, perhaps because of these very ids
             suites = re.findall(r"[\w.-]+", self.environ.get("REFLECT_SUITES", "")) or ["?"]
@@ -92,3 +105,6 @@ class Tekton(Native):
         for name, text in results.items():
             if not self.put(str(Path(folder) / name), text, "the task's results"):
                 return
+
+    def _room(self, name: str) -> int:
+        return self.LONGEST_WORD if name in self.WORDS else self.LONGEST

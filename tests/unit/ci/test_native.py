@@ -320,15 +320,36 @@ def test_tekton_gets_a_file_for_each_result(tmp_path: Path) -> None:
     assert [none.file(name) for name in ("execution-id", "status", "total", "verdict")] == ["", "", "0", "skipped"]
 
 
-def test_tekton_results_fit_into_the_message_of_a_container(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [150, 800, 5000])
+def test_tekton_results_fit_into_the_message_of_a_container(tmp_path: Path, length: int) -> None:
     """All results share 4096 bytes; what is too long is left out rather than cut into another id or link."""
-    outcome = examples.ENDINGS["failed"]()
-    outcome.executions[0].id, outcome.executions[0].url = "9" * 5000, "https://app.reflect.run/" + "x" * 5000
-    outcome.executions[0].status = "ü" * 600
+    outcome = examples.many(300)
+    outcome.executions[0].id, outcome.executions[0].url = "9" * length, "https://app.reflect.run/" + "x" * length
+    outcome.executions[0].status = "ü" * length
     told = Told("tekton", tmp_path, outcome)
-    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir() if path.is_file()}
-    assert sum(sizes.values()) < 3072
-    assert (told.file("execution-id"), told.file("execution-url"), told.file("verdict")) == ("", "", "failed")
+    # The message is a JSON array of these; type is a number or a word.
+    message = [
+        {"key": path.name, "value": path.read_text(encoding="utf-8"), "type": "TaskRunResult"}
+        for path in tmp_path.iterdir()
+        if path.is_file()
+    ]
+    assert (
+        len(json.dumps(message, ensure_ascii=False).encode()) < 4096 - 200
+    )  # the step's start and exit code are in it too
+    assert told.file("execution-id") in ("", outcome.executions[0].id)
+    assert told.file("execution-url") in ("", outcome.executions[0].url)
+    assert told.file("verdict") == "failed"
+
+
+# Bitbucket
+
+
+def test_bitbucket_gets_variables_for_later_steps(tmp_path: Path) -> None:
+    """Only where the system names a file for them."""
+    path = tmp_path / "variables"
+    Told("bitbucket", tmp_path, examples.ENDINGS["failed"](), BITBUCKET_PIPELINES_VARIABLES_PATH=str(path))
+    assert path.read_text(encoding="utf-8").splitlines()[:2] == ["REFLECT_VERDICT=failed", f"REFLECT_EXECUTION_ID={ID}"]
+    assert Told("bitbucket", tmp_path, examples.ENDINGS["failed"]()).lines == []
 
 
 # TeamCity
