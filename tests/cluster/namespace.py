@@ -53,6 +53,12 @@ class Namespace:
         found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "--output", "json").stdout)
         return found
 
+    def get_all(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """Read all objects of a kind that carry the labels."""
+        labels = ["--selector", selector] if selector else []
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, *labels, "--output", "json").stdout)["items"]
+        return found
+
     def finished(self, kind: str, name: str, seconds: float = 300) -> Finished:
         """Wait for the end of a TaskRun or PipelineRun, good or bad."""
         deadline = time.monotonic() + seconds
