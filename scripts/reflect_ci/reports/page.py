@@ -7,6 +7,7 @@ import hashlib
 from html import escape
 from typing import Optional
 
+from reflect_ci.ci.systems import SYSTEMS
 from reflect_ci.exits import PASSED
 from reflect_ci.model import Execution, Outcome, Run, Test
 from reflect_ci.reports.style import STYLE
@@ -94,7 +95,8 @@ def _header(outcome: Outcome, name: str) -> str:
     ]
     facts = [(term, _text(value)) for term, value in rows if value]
     if outcome.ci:
-        facts.append(("Build", _link(outcome.ci, outcome.build_url)))
+        title = next((row.title for row in SYSTEMS if row.name == outcome.ci), outcome.ci)
+        facts.append(("Build", _link(title, outcome.build_url)))
     if commit:
         facts.append(("Commit", f"<code>{_text(f'{commit.owner}/{commit.repo}@{commit.sha[:8]}')}</code>"))
     items = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)

@@ -19,7 +19,7 @@ dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-weight:600;overflow-wrap:
 h1 .badge{font-size:1.05rem}
 .execution{margin:.75rem 0;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--warn);border-radius:.6rem}
 .execution.good{border-left-color:var(--good)}.execution.bad{border-left-color:var(--bad)}.execution.quiet{border-left-color:var(--quiet)}
-summary{display:flex;flex-wrap:wrap;align-items:center;gap:.35rem .75rem;padding:.75rem 1rem;cursor:pointer;list-style:none}
+summary{display:flex;flex-wrap:wrap;align-items:baseline;gap:.35rem .75rem;padding:.75rem 1rem;cursor:pointer;list-style:none}
 summary::-webkit-details-marker{display:none}
 summary::before{content:"";flex:none;width:.5em;height:.5em;border:solid var(--soft);border-width:0 2px 2px 0;transform:rotate(-45deg)}
 details[open]>summary::before{transform:rotate(45deg)}
@@ -30,7 +30,7 @@ summary:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-ra
 .inside{padding:0 1rem 1rem}.inside>p{margin:.25rem 0 .75rem}
 .reason,.page{overflow-wrap:anywhere}.page{color:var(--soft);font-size:.9rem}
 .tests{list-style:none;margin:0;padding:0}
-.tests>li{display:flex;flex-wrap:wrap;align-items:center;gap:.35rem .75rem;padding:.6rem 0;border-top:1px solid var(--line)}
+.tests>li{display:flex;flex-wrap:wrap;align-items:baseline;gap:.35rem .75rem;padding:.6rem 0;border-top:1px solid var(--line)}
 .tests>li>.steps,.tests>li>.page{flex-basis:100%;margin:0}
 .steps{list-style:none;padding:.6rem .85rem;border-radius:.4rem;background:var(--bad-bg);white-space:pre-wrap;overflow-wrap:anywhere}
 .steps li+li{margin-top:.35rem}.step{font-weight:700;color:var(--bad)}

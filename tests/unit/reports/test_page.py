@@ -86,6 +86,7 @@ def test_it_needs_no_network_and_allows_none() -> None:
 def test_failed_steps_and_links_are_shown() -> None:
     """A failed test has its step of how many, its message, its page and its video."""
     reader = read(examples.ENDINGS["failed"]())
+    assert "BuildGitHub Actions" in reader.text
     assert "step 4 of 14 Visual Observe Failed - image difference exceeds limit" in reader.text
     links = [attributes["href"] for tag, attributes in reader.elements if tag == "a"]
     assert {
