@@ -368,3 +368,19 @@ def test_backstop(sim: Simulator, tmp_path: Path, text: str, seconds: int) -> No
     """Jenkins' own limit is five minutes over the runner's deadline, whatever the deadline's spelling."""
     body = f"import reflectci.Inputs\nnode {{ return Inputs.backstop('{text}') }}"
     assert build(body, sim, tmp_path).returned == seconds
+
+
+def test_report_folder_of_many_suites(sim: Simulator, tmp_path: Path) -> None:
+    """A long list of suites, or a hostile one, gives a folder's name that every system accepts."""
+    many = ", ".join(f"'suite-number-{n}'" for n in range(40))
+    body = f"""
+import reflectci.Inputs
+node {{
+    def taken = [:]
+    return [[{many}], '../../etc', ['a', 'b'], ['a', 'b'], null].collect {{ new Inputs([suites: it], taken).reportDir }}
+}}
+"""
+    long, hostile, *rest = build(body, sim, tmp_path).returned
+    assert len(long) < 90
+    assert hostile == "reflect-report/__.._etc"
+    assert rest == ["reflect-report/a_b", "reflect-report/a_b-2", "reflect-report"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,25 @@ def test_configuration_as_code() -> None:
     (credential,) = domain["credentials"]
     assert credential["string"]["id"] == "reflect-api-key"
     assert credential["string"]["secret"] == "${REFLECT_API_KEY}"
+
+
+def snippets() -> dict[str, str]:
+    """Return the code that README and help show, as whole Jenkinsfiles."""
+    readme = (LIBRARY / "README.md").read_text(encoding="utf-8")
+    found = {f"README-{number}": text for number, text in enumerate(re.findall(r"(?s)```groovy\n(.*?)```", readme), 1)}
+    for path in sorted((LIBRARY / "vars").glob("*.txt")):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("    ")]
+        before = "def started = reflectRun suites: ['smoke'], wait: false\n" if path.stem == "reflectCancel" else ""
+        found[path.stem] = "node {\n" + before + "\n".join(lines) + "\n}\n"
+    return found
+
+
+@pytest.mark.parametrize("name", snippets())
+def test_snippet(name: str, tmp_path: Path) -> None:
+    """What README and help show runs as it is shown."""
+    with Simulator(GOOD) as sim:
+        agent = agent_environment(tmp_path) | {"REFLECT_API_URL": sim.url}
+        job = Job(snippets()[name], tmp_path / "workspace", {"reflect-api-key": KEY}, agent)
+        built = ENGINE_OF_THIS_PROCESS.build(job)
+        assert built.result == "SUCCESS", built.log
+        assert sim.started

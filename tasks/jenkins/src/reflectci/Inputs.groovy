@@ -1,5 +1,6 @@
 package reflectci
 
+import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonOutput
 
 /**

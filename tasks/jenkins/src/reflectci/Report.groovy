@@ -1,5 +1,6 @@
 package reflectci
 
+import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonSlurper
 
 /** What the runner left behind, as plain maps that survive a restart of the controller. */

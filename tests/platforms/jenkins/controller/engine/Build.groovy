@@ -63,7 +63,7 @@ class Build {
         if (vars.containsKey(name)) {
             return unwrapped { InvokerHelper.invokeMethod(vars[name], 'call', args) }
         }
-        if (name != 'run' && name != 'main' && blocks.metaClass.respondsTo(blocks, name)) {
+        if (name != 'run' && name != 'main' && blocks.getClass().declaredMethods.any { it.name == name }) {
             return unwrapped { blocks.metaClass.invokeMethod(blocks, name, args) }
         }
         if (!steps.has(name)) {

@@ -1,7 +1,7 @@
 package engine
 
 /**
- * A Groovy category: iterators and map entries that can be serialized, for loops over lists, sets and maps. Jenkins does
+ * A Groovy category, in force while the Pipeline runs: iterators and map entries that can be serialized. Jenkins does
  * the same, so such a loop with a step in it survives a restart.
  */
 class Iterators {
@@ -36,6 +36,11 @@ class Iterators {
         List all = []
         map.each { key, value -> all.add(value) }
         return all
+    }
+
+    /** Groovy has a method of this name on every object, in milliseconds; in a Pipeline it is the step. */
+    static Object sleep(Object self, long seconds) {
+        return Build.current().invoke('sleep', [seconds] as Object[])
     }
 
 }

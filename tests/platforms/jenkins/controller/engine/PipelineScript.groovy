@@ -10,7 +10,8 @@ abstract class PipelineScript extends SerializableScript {
     @Override
     Object invokeMethod(String name, Object args) {
         Object[] list = args instanceof Object[] ? (Object[]) args : [args] as Object[]
-        if (getMetaClass().respondsTo(this, name)) {
+        // Of its own: Groovy has methods on every object, `sleep` for one, that are steps here.
+        if (getClass().declaredMethods.any { it.name == name }) {
             return Build.unwrapped { getMetaClass().invokeMethod(this, name, list) }
         }
         return Build.current().invoke(name, list)
