@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reflect_ci.model import Outcome
@@ -11,14 +11,14 @@ from reflect_ci.model import Outcome
 NAMES = ("executions.json", "junit.xml", "result.json", "summary.md", "report.html")
 
 
-def _renderers() -> dict[str, Callable[[Outcome], str]]:
+def _renderers() -> dict[str, Callable[[Outcome], Iterable[str]]]:
     # Imported here: --help and a call that ends at once need none of them.
     from reflect_ci.reports import executions, junit, page, result, summary
 
     return {
         "executions.json": lambda outcome: executions.render(outcome.executions),
         "junit.xml": junit.render,
-        "result.json": result.render,
+        "result.json": result.parts,
         "summary.md": summary.render,
         "report.html": page.render,
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write(path: Path, text: str) -> None:
-    """Write the text into a new file in the same folder, then put it in the path's place.
+def write(path: Path, text: Iterable[str]) -> None:
+    """Write the text, whole or in parts, into a new file in the same folder, then put it in the path's place.
 
     Not by tempfile: its files are for the owner alone, and a report is read by whatever publishes it.
     """
@@ -17,7 +18,7 @@ def write(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with beside.open("x", encoding="utf-8", newline="\n", errors="replace") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
         beside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

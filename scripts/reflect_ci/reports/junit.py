@@ -6,6 +6,7 @@ The file is red exactly when the call is: whatever is not green without a failed
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Optional
 from xml.etree import ElementTree as ET
 
@@ -13,20 +14,32 @@ from reflect_ci.model import Execution, Outcome, Test
 from reflect_ci.reports.text import clean, failed_runs, green, iso, one_line, safe_url, sentence, verdict, why, word
 
 Element = ET.Element
+COUNTS = ("tests", "failures", "errors")
 
 
 def render(outcome: Outcome) -> str:
     """Return the file's text."""
-    suites = [_suite(execution, outcome) for execution in outcome.executions]
-    red = any(int(suite.get("failures", "0")) + int(suite.get("errors", "0")) for suite in suites)
-    if not suites or (outcome.exit.code and not red):
-        suites.append(_call(outcome))
+    totals: Counter[str] = Counter()
+    texts = []
+    # Each becomes text at once: the elements of a thousand executions would take much memory.
+    for suite in _suites(outcome, totals):
+        totals.update({name: int(suite.get(name, "0")) for name in COUNTS})
+        ET.indent(suite)
+        texts.append(ET.tostring(suite, encoding="unicode"))
     root = ET.Element("testsuites", name="Reflect", time=_time(outcome.ended_at - outcome.started_at))
-    for name in ("tests", "failures", "errors"):
-        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
-    root.extend(suites)
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    for name in COUNTS:
+        root.set(name, str(totals[name]))
+    root.text = "\n"
+    begin, end = ET.tostring(root, encoding="unicode").rsplit("</", 1)
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', begin.rstrip("\n"), *texts, f"</{end}", ""])
+
+
+def _suites(outcome: Outcome, totals: Counter[str]) -> Iterator[Element]:
+    for execution in outcome.executions:
+        yield _suite(execution, outcome)
+    red = totals["failures"] + totals["errors"]
+    if not outcome.executions or (outcome.exit.code and not red):
+        yield _call(outcome)
 
 
 def _suite(execution: Execution, outcome: Outcome) -> Element:

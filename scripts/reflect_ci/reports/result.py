@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Iterator
 from math import isfinite
 from typing import Any, Optional
 
@@ -14,7 +16,20 @@ VERSION = 1
 
 def render(outcome: Outcome) -> str:
     """Return the file's text."""
-    return json.dumps(_outcome(outcome), indent=2, allow_nan=False) + "\n"
+    return "".join(parts(outcome))
+
+
+def parts(outcome: Outcome) -> Iterator[str]:
+    """Return the file's text execution by execution: as a whole, a thousand of them would take much memory."""
+    before, after = _dumped(_outcome(outcome)).rsplit('"executions": []', 1)
+    yield before + '"executions": ['
+    for number, execution in enumerate(outcome.executions):
+        yield ("," if number else "") + "\n" + textwrap.indent(_dumped(_execution(execution)), "    ")
+    yield ("\n  ]" if outcome.executions else "]") + after + "\n"
+
+
+def _dumped(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, allow_nan=False)
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
@@ -33,7 +48,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "ci": {"name": outcome.ci, "buildUrl": safe_url(outcome.build_url)} if outcome.ci else None,
         "commit": {"owner": commit.owner, "repo": commit.repo, "sha": commit.sha} if commit else None,
         "counts": counted(outcome.executions),
-        "executions": [_execution(execution) for execution in outcome.executions],
+        "executions": [],
     }
 
 

@@ -62,6 +62,7 @@ def test_hostile_text_stays_text() -> None:
     }
     assert "<script>" in shown(text)
     assert len([token for token in tokens(text) if token.type == "td_open"]) == 5
+    assert "<" not in text
     assert "@everyone" not in text
     assert "\x1b" not in text
 
