@@ -40,6 +40,7 @@ class Told:
             "GITHUB_OUTPUT": str(folder / "output"),
             "GITHUB_STEP_SUMMARY": str(folder / "summary"),
             "BASH_ENV": str(folder / "bash_env"),
+            "BITBUCKET_PIPELINES_VARIABLES_PATH": str(folder / "variables"),
             "CF_VOLUME_PATH": str(folder),
             "TEKTON_RESULTS_DIR": str(folder),
             **extra,
@@ -270,7 +271,7 @@ def test_gitlab_folds_its_log(tmp_path: Path) -> None:
     assert names[0][3] == "Waiting for 3 suitessection_end :1:x"
 
 
-# CircleCI, Codefresh
+# CircleCI, Bitbucket, Codefresh
 
 
 def test_circleci_exports_for_later_steps_survive_a_shell(tmp_path: Path) -> None:
@@ -289,7 +290,12 @@ def test_circleci_exports_for_later_steps_survive_a_shell(tmp_path: Path) -> Non
 
 def test_files_of_the_system_are_appended_to(tmp_path: Path) -> None:
     """An earlier step's exports stay."""
-    for name, file in (("circleci", "bash_env"), ("codefresh", "env_vars_to_export"), ("github", "output")):
+    for name, file in (
+        ("circleci", "bash_env"),
+        ("bitbucket", "variables"),
+        ("codefresh", "env_vars_to_export"),
+        ("github", "output"),
+    ):
         (tmp_path / file).write_text("earlier=1\n", encoding="utf-8")
         text = Told(name, tmp_path, examples.ENDINGS["passed"]()).file(file)
         assert text.startswith("earlier=1\n")
@@ -417,7 +423,7 @@ def test_the_key_is_in_no_output(tmp_path: Path, name: str) -> None:
     assert not [text for text in (*told.lines, *files) if "k3y" in text]
 
 
-@pytest.mark.parametrize("name", ["github", "circleci", "codefresh", "tekton", "gitlab"])
+@pytest.mark.parametrize("name", ["github", "circleci", "bitbucket", "codefresh", "tekton", "gitlab"])
 def test_a_file_that_cannot_be_written_is_warned_of_once(tmp_path: Path, name: str) -> None:
     """The verdict stands, and the sentence says which file."""
     (tmp_path / "file").touch()
@@ -425,7 +431,8 @@ def test_a_file_that_cannot_be_written_is_warned_of_once(tmp_path: Path, name: s
     (tmp_path / "out" / "reflect.env").mkdir(parents=True)
     told = Told(
         name, tmp_path, examples.ENDINGS["passed"](),
-        GITHUB_OUTPUT=blocked, GITHUB_STEP_SUMMARY="", BASH_ENV=blocked, CF_VOLUME_PATH=blocked, TEKTON_RESULTS_DIR=blocked,
+        GITHUB_OUTPUT=blocked, GITHUB_STEP_SUMMARY="", BASH_ENV=blocked, BITBUCKET_PIPELINES_VARIABLES_PATH=blocked,
+        CF_VOLUME_PATH=blocked, TEKTON_RESULTS_DIR=blocked,
     )  # fmt: skip
     warnings = [line for line in told.lines if line.startswith("WARNING Could not write ")]
     assert len(warnings) == 1
