@@ -101,7 +101,7 @@ class Display:
         """Say how an execution ended, with its failed tests."""
         name = word(execution).upper()
         took = f"in {duration(execution.seconds)}" if execution.seconds is not None else ""
-        text = _joined(name, execution.name, tally(execution) if execution.id else "", took, safe_url(execution.url))
+        text = _joined(name, execution.name, tally(execution), took, safe_url(execution.url))
         reason = execution.reason if execution.exit is not PASSED or not execution.tests else ""
         with self.lock:
             self._said.add(f"{execution.name}: {execution.reason}")

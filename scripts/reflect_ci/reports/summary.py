@@ -109,7 +109,7 @@ def _row(execution: Execution) -> str:
     cells = (
         f"{sign(name)} {escape(name)}",
         link(execution.name, execution.url),
-        escape(tally(execution)),
+        escape(tally(execution)) or " ",
         escape(duration(execution.seconds)) or " ",
         escape(why) or " ",
     )

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Optional
 from urllib.parse import quote, urlsplit
 
-from reflect_ci.exits import PASSED, Exit
+from reflect_ci.exits import EMPTY, PASSED, Exit
 from reflect_ci.model import Execution, Outcome, Run, Test
 
 STATUSES = ("passed", "failed", "canceled", "pending")
@@ -118,11 +118,13 @@ def counted(executions: Iterable[Execution]) -> dict[str, int]:
 
 
 def tally(execution: Execution) -> str:
-    """Return the counts of an execution's tests as people read them."""
+    """Return the counts of an execution's tests as people read them; '' when they are not known."""
     counts = counted([execution])
     total = counts["total"]
     if not total:
-        return "no tests"
+        # Only a finished execution is known to have none.
+        finished = execution.exit is EMPTY or (execution.exit is PASSED and execution.status)
+        return "no tests" if finished else ""
     if counts["passed"] == total:
         return f"{total} passed"
     words = {"failed": "failed", "canceled": "canceled", "pending": "unfinished", "passed": "passed"}

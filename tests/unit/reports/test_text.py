@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reflect_ci import exits
 from reflect_ci.reports import text
+from tests.unit.reports import examples
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,20 @@ def test_no_text_forms_a_command(line: str, safe: str) -> None:
 def test_only_web_addresses_are_links(url: str, safe: str) -> None:
     """Other schemes, credentials and halves are none; what could end an address is escaped."""
     assert text.safe_url(url) == safe
+
+
+def test_no_tests_is_said_only_of_what_finished() -> None:
+    """An execution that was refused, or left at the deadline, may well have tests that nobody has seen."""
+    known = {
+        ending: text.tally(examples.execution(ending))
+        for ending in (exits.EMPTY, exits.PASSED, exits.TIMED_OUT, exits.NOT_FOUND, None)
+    }
+    assert known == {
+        exits.EMPTY: "no tests",
+        exits.PASSED: "no tests",
+        exits.TIMED_OUT: "",
+        exits.NOT_FOUND: "",
+        None: "",
+    }
+    rows = [examples.row("failed"), examples.row(), examples.row("pending"), examples.row("canceled")]
+    assert text.tally(examples.execution(exits.FAILED, *rows)) == "1 failed, 1 canceled, 1 unfinished, 1 passed"
