@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from reflect_ci.inputs import RUNNER, Input, for_command
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, PATIENCE, ROOT
 from tests.platforms.azure.agent import HARSH, Agent, JobSeen
 from tests.platforms.azure.expander import ExpansionError, expand_pipeline
 from tests.platforms.azure.pipeline import Build
-from tests.platforms.azure.support import SUITES, agents, build_sample, environ
+from tests.platforms.azure.support import SUITES, agents, build_sample, environ, template_parameters
 
 NEVER = {"suites": {"checkout": {"status": "never"}, "login": {"status": "never"}}}
 
@@ -46,6 +47,89 @@ def when_started(agent: Agent, sim: Simulator) -> Agent:
 def nothing_runs(sim: Simulator) -> bool:
     """Tell whether nothing is left running on the service, after some patience."""
     return sim.wait_for(lambda service: not service.running(), seconds=30)
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def distinctive(row: Input) -> tuple[object, str]:
+    """Return a value other than the default for an input, and what the runner must be given for it."""
+    if row.kind == "flag":
+        return row.default != "true", "false" if row.default == "true" else "true"
+    if row.kind == "count":
+        return 7, "7"
+    if row.choices:
+        return row.choices[1], row.choices[1]
+    return f"value-of-{row.name}", f"value-of-{row.name}"
+
+
+def environments(tmp: Path, template: str, command: str, **more: object) -> dict[str, dict[str, Any]]:
+    """Expand a template with every input of its command given; return the environments of its steps by their title."""
+    rows = [row for row in (*for_command(command), RUNNER) if not row.secret and row.name != "api-key-file"]
+    declared = template_parameters(f"tasks/azure-devops/templates/{template}@reflect")
+    given = {row.camel: distinctive(row)[0] for row in rows if row.camel in declared}
+    file = tmp / "pipeline.yml"
+    repository = {"repository": "reflect", "type": "github", "name": "reflect-ci/catalog", "endpoint": "github"}
+    kind = "jobs" if ".jobs." in template else "steps"
+    reference = {"template": f"tasks/azure-devops/templates/{template}@reflect", "parameters": {**given, **more}}
+    extra = [{"job": "Start", "steps": []}] if "startJob" in declared else []
+    file.write_text(yaml.safe_dump({"resources": {"repositories": [repository]}, kind: [*extra, reference]}))
+    document = expand_pipeline(file, repositories={"reflect": ROOT})
+    steps = document["steps"] if kind == "steps" else [step for job in document["jobs"] for step in job["steps"]]
+    return {step["displayName"]: step["env"] for step in steps if "env" in step}
+
+
+TITLE = {"displayName": "T"}
+
+
+@pytest.mark.parametrize(
+    ("template", "command", "more", "step", "reader"),
+    [
+        ("reflect-run.steps.yml", "run", {}, "T", "run"),
+        ("reflect-run.steps.yml", "run", {}, "T (cancel)", "cancel"),
+        ("reflect-run.steps.yml", "run", {"meanwhile": [{"bash": "true"}]}, "T (verdict)", "wait"),
+        ("reflect-run.steps.yml", "run", {"meanwhile": [{"bash": "true"}]}, "T (verdict) (cancel)", "cancel"),
+        ("reflect-run.jobs.yml", "run", {}, "T", "run"),
+        ("reflect-run.jobs.yml", "run", {}, "T (cancel)", "cancel"),
+        ("reflect-wait.steps.yml", "wait", {}, "T", "wait"),
+        ("reflect-wait.steps.yml", "wait", {}, "T (cancel)", "cancel"),
+        ("reflect-cancel.steps.yml", "cancel", {}, "T", "cancel"),
+        ("reflect-collect.jobs.yml", "wait", {"startJob": "Start"}, "T", "wait"),
+        ("reflect-collect.jobs.yml", "wait", {"startJob": "Start"}, "T (cancel)", "cancel"),
+        ("reflect-collect.jobs.yml", "wait", {"startJob": "Start"}, "Cancel Reflect suites", "cancel"),
+    ],
+)
+def test_every_input_reaches_the_runner(
+    template: str, command: str, more: dict[str, object], step: str, reader: str, tmp_path: Path
+) -> None:
+    """Each parameter of a template arrives, through every template that it is handed on by, as the runner's variable."""
+    found = environments(tmp_path, template, command, **TITLE, **more)[step]
+    given = {row.name for row in for_command(command)} | {"runner"}
+    for row in (*for_command(reader), RUNNER):
+        if row.name in given and row.name not in ("api-key", "api-key-file", "executions", "from-file", "report-dir"):
+            assert str(found[row.env]) == distinctive(row)[1], row.name
+    if reader != "cancel":
+        assert found["REFLECT_REPORT_DIR"] == "$(Agent.TempDirectory)/value-of-report-dir"
+    if reader != "run":
+        # Either what another step handed on, or the file that the starting step of this job wrote.
+        assert found["REFLECT_EXECUTIONS"] in ("", "value-of-executions", "$(ReflectExecutions)")
+        assert found["REFLECT_FROM_FILE"] in (
+            "",
+            "value-of-from-file",
+            "$(Agent.TempDirectory)/value-of-report-dir/executions.json",
+        )
+        assert found["REFLECT_EXECUTIONS"] or found["REFLECT_FROM_FILE"]
+
+
+@pytest.mark.parametrize("template", ["reflect-run.steps.yml", "reflect-run.jobs.yml"])
+def test_key_variable_and_key_file_reach_every_step(template: str, tmp_path: Path) -> None:
+    """Another variable's name, or a key file, is used by the starting, the waiting and the cancelling step."""
+    more: dict[str, object] = {"meanwhile": [{"bash": "true"}]}
+    named = environments(tmp_path, template, "run", apiKeyVariable="Other", **more)
+    assert {found["REFLECT_API_KEY"] for found in named.values()} == {"$(Other)"}
+    filed = environments(tmp_path, template, "run", apiKeyFile="/keys/reflect", **more)
+    assert {found["REFLECT_API_KEY_FILE"] for found in filed.values()} == {"/keys/reflect"}
+    assert len(filed) == 3
 
 
 # --- outputs, reports, masks ------------------------------------------------------------------------------------------
