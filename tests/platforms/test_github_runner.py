@@ -84,17 +84,15 @@ def fill(folder: Path) -> None:
 
 def test_key_is_not_there_while_installing(tmp_path: Path) -> None:
     """The step that installs the runner does not get the key: what a package runs then cannot see it."""
-    spy = tmp_path / "bin" / "reflect-ci"
-    spy.parent.mkdir()
-    spy.write_text('#!/bin/sh\necho "$1: key=${REFLECT_API_KEY:-none}" >> "$SPY_LOG"\n')
-    spy.chmod(0o755)
+    spy = tmp_path / "spy"
+    spy.mkdir()
+    (spy / "__main__.py").write_text(
+        "import os, sys\n"
+        "with open(os.environ['SPY_LOG'], 'a') as log:\n"
+        "    print(sys.argv[1], 'key=' + os.environ.get('REFLECT_API_KEY', 'none'), file=log)\n"
+    )
+    zipapp.create_archive(spy, tmp_path / "spy.pyz")
     with Simulator({"suites": SUITES}) as sim:
-        code, log = push(
-            tmp_path,
-            sim,
-            "REFLECT_RUNNER=installed",
-            f"SPY_LOG={tmp_path / 'spy'}",
-            f"PATH={spy.parent}:{path_with_runner()}",
-        )
+        code, log = push(tmp_path, sim, f"REFLECT_RUNNER={tmp_path / 'spy.pyz'}", f"SPY_LOG={tmp_path / 'seen'}")
     assert code == 0, log
-    assert (tmp_path / "spy").read_text() == f"--version: key=none\nrun: key={KEY}\n"
+    assert (tmp_path / "seen").read_text() == f"--version key=none\nrun key={KEY}\n"
