@@ -6,11 +6,23 @@ import pytest
 
 from tests.platforms.first_request import ENGINES, measure
 
+ROUNDS = 12
+
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_at_most_half_a_second_more(name: str) -> None:
-    """With the runner installed, the first request is sent at most half a second later than curl's on the same engine."""
-    curl, ours, bares = measure(ENGINES[name], rounds=3)
-    # The best of each: what the files cost, and not what else the machine had to do meanwhile. A machine that takes
-    # long to start a bare Python gets more time; a quick one (an eighth of a second) has the half second.
-    assert min(ours) - min(curl) <= max(0.5, 4 * min(bares)), (curl, ours, bares)
+    """With the runner installed, the first request is sent at most half a second later than curl's on the same engine.
+
+    The best of each is compared: what the files cost, and not what else the machine had to do meanwhile; a busy machine
+    needs more rounds until it had a quiet moment. One that takes long even to start a bare Python gets more time; a
+    quick one (an eighth of a second) has the half second.
+    """
+    curls: list[float] = []
+    ours: list[float] = []
+    bares: list[float] = []
+    for _ in range(ROUNDS):
+        for found, times in zip(measure(ENGINES[name], rounds=1), (curls, ours, bares), strict=True):
+            times += found
+        if len(ours) > 1 and min(ours) - min(curls) <= max(0.5, 4 * min(bares)):
+            return
+    raise AssertionError(f"curl {curls}, ours {ours}, a bare Python {bares}")
