@@ -20,6 +20,7 @@ from deliver.image_archive import Entry, Image, folder_entries, write_archive
 
 NAME = "reflect-ci"
 USER = 10001
+KEPT = 8  # archives of earlier inputs
 PYTHON = "python3.11"
 PACKAGES = [
     *(f"{PYTHON}-minimal", f"lib{PYTHON}-minimal", f"lib{PYTHON}-stdlib"),
@@ -89,7 +90,15 @@ def build() -> Built:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
             write_archive([_image(Path(folder), names)], archive, debian.architecture())
+        _forget_old(archive.parent)
     return Built(archive, names)
+
+
+def _forget_old(folder: Path) -> None:
+    """Keep the newest archives only; each change of the runner makes one."""
+    archives = sorted(folder.glob(f"{NAME}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in archives[KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _image(work: Path, names: tuple[str, str]) -> Image:

@@ -16,6 +16,7 @@ import pytest
 
 from deliver.image_archive import Entry, Image, folder_entries, write_archive
 from tests.cluster.builder import gomodules, places, progress, tekton
+from tests.cluster.memory import memory_group, working_set
 from tests.cluster.relay import relay
 
 
@@ -209,3 +210,15 @@ def test_the_command_line_needs_one_of_its_words() -> None:
     asked = subprocess.run([str(script), "--help"], env=env, capture_output=True, text=True, check=False)
     assert asked.returncode == 0
     assert "REFLECT_CLUSTER_SOURCE=registry" in asked.stdout
+
+
+def test_memory_is_read_from_control_groups_of_both_versions(tmp_path: Path) -> None:
+    """The working set is what is used without inactive file pages, under the names of either version."""
+    for version, usage, inactive in (("1", "memory.usage_in_bytes", "total_inactive_file"), ("2", "memory.current", "inactive_file")):
+        group = tmp_path / version
+        group.mkdir()
+        (group / usage).write_text("5000\n")
+        (group / "memory.stat").write_text(f"anon 1\n{inactive} 1500\n")
+        assert working_set(group) == 3500
+    assert working_set(tmp_path / "gone") is None
+    assert memory_group("5:cpu,cpuacct:/a\n4:memory:/docker/x/y\n") == Path("/sys/fs/cgroup/memory/docker/x/y")

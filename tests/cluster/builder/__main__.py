@@ -7,6 +7,8 @@ import json
 import sys
 import time
 
+from deliver.debian import DebianError
+
 from . import lifecycle, simulator
 from .places import CLUSTER_NAME, ClusterError, kubeconfig
 from .progress import attempt, say
@@ -30,7 +32,7 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         return {"up": up, "down": down, "status": status, "kubeconfig": path}[command]()
-    except ClusterError as error:
+    except (ClusterError, DebianError) as error:
         print(f"cluster: {error}", file=sys.stderr)
         return 1
 

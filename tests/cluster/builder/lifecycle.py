@@ -36,6 +36,8 @@ def engine() -> None:
     done = attempt([ROOT / "scripts" / "engine"], seconds=300)
     if done.returncode != 0:
         raise ClusterError(done.stderr.strip() or f"scripts/engine ended with {done.returncode}")
+    for line in done.stdout.splitlines()[:-1]:  # the last one only says that it answers
+        say(line)
 
 
 def create_with_kind(source: Source) -> KindCluster:
@@ -106,7 +108,7 @@ def trouble(source: Source) -> str | None:
     if inspected.returncode != 0:
         return "there is no cluster"
     running, _, image = inspected.stdout.strip().partition(" ")
-    if image != source.node_image:
+    if _without_tag(image) != _without_tag(source.node_image):
         return f"its node is of another image ({image})"
     if running != "true":
         return "its node is stopped"
@@ -117,6 +119,12 @@ def trouble(source: Source) -> str | None:
         return _node_unready(kubectl) or ("tekton" in _mark(kubectl) and tekton.unready(kubectl, tekton.NAMESPACES)) or None
     except (ClusterError, ValueError, KeyError) as error:
         return f"it does not answer ({str(error).splitlines()[-1][:200]})"
+
+
+def _without_tag(image: str) -> str:
+    """Name an image by its digest where it has one, as kind does."""
+    name, at, digest = image.partition("@")
+    return f"{name.rsplit(':', 1)[0]}@{digest}" if at else image
 
 
 def _wait_or_discard(source: Source) -> None:

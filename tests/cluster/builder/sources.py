@@ -30,7 +30,8 @@ from .progress import say
 KIND_RELEASES = "https://kind.sigs.k8s.io/dl"
 KUBECTL_RELEASES = "https://dl.k8s.io/release"
 TEKTON_RELEASES = "https://infra.tekton.dev/tekton-releases"
-NODE_IMAGE = f"kindest/node:{KUBERNETES_VERSION}"
+# The one that this version of kind was released with. Hosts with control groups of version 1 need an older one.
+NODE_IMAGE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 BUSYBOX_PUBLIC = "busybox:1.36"
 
 
