@@ -61,6 +61,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        return 128 + 13  # as a program that SIGPIPE ended: nobody reads what is printed (`reflect-ci demo | head`)
     except Exception as error:
         # No traceback: its frames could show the key.
         print(f"reflect-ci: something unforeseen happened ({type(error).__name__}). Please report it with what you ran.", file=sys.stderr)
