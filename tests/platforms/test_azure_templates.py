@@ -342,10 +342,15 @@ def test_the_first_sample_sends_hosts_and_variables(tmp_path: Path) -> None:
     """Host and build number of the sample reach the service, and the step after it gets the page's address."""
     with Simulator({"suites": SUITES}) as sim:
         seen = build_sample("azure-pipelines.yml", sim, tmp_path)
-    body = sim.started[0].body or {}
-    assert body["overrides"] == {"hostnames": [{"original": "www.example.com", "replacement": "staging.example.com"}]}
-    assert body["variables"] == {"BUILD": "4711"}
-    assert f"The page of the run is https://app.reflect.run/suites/{sim.started[0].suite}/executions/" in seen.text
+    # Two suites start side by side, so their order at the service is any.
+    assert {started.suite for started in sim.started} == {"checkout", "login"}
+    for started in sim.started:
+        assert started.body is not None
+        assert started.body["overrides"] == {
+            "hostnames": [{"original": "www.example.com", "replacement": "staging.example.com"}]
+        }
+        assert started.body["variables"] == {"BUILD": "4711"}
+    assert "The page of the run is https://app.reflect.run/suites/checkout/executions/" in seen.text
 
 
 @pytest.mark.parametrize(("status", "promoted"), [("passed", "Succeeded"), ("failed", "Skipped")])
@@ -442,6 +447,16 @@ def test_two_jobs_collect_the_verdict_although_a_job_in_between_failed(tmp_path:
         "ReflectVerdict": "Failed",
         "ReflectVerdictCancel": "Skipped",
     }
+
+
+def test_two_jobs_without_a_key_are_skipped_when_that_is_chosen(tmp_path: Path) -> None:
+    """Where the start was skipped for want of a key, no verdict is expected, and the build is green."""
+    with Simulator({"suites": SUITES}) as sim:
+        build = Build(home=tmp_path / "build", agent=agents(tmp_path, secrets={}))
+        seen = build_sample("two-jobs.yml", sim, tmp_path, build=build, missingKey="skip")
+    assert seen.green, seen.text
+    assert seen.results["ReflectVerdict"] == "Skipped"
+    assert sim.calls == []
 
 
 # --- what the tests above would not notice ----------------------------------------------------------------------------
