@@ -1,7 +1,7 @@
 """A test that is skipped without an agreed reason is a failed test.
 
-The agreed reasons are the first column of the table in README.md under "Tests that may be skipped"; `…` in a reason
-stands for any text. So a machine that lacks something cannot quietly test less.
+The agreed ones are the rows (test, reason) of the table in README.md under "Tests that may be skipped"; `…` stands for
+any text in both. So a machine that lacks something cannot quietly test less.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 TITLE = "Tests that may be skipped"
 
 
-def agreed(readme: str) -> list[re.Pattern[str]]:
-    """Return the reasons that the README's table allows."""
-    match = re.search(rf"(?ms)^#+ {TITLE}\n(.*?)(?=^#|\Z)", readme)
-    rows = re.findall(r"(?m)^\| *`([^`]+)` *\|", match[1]) if match else []
-    return [re.compile(".*".join(re.escape(part) for part in row.split("…"))) for row in rows]
+def pattern(cell: str) -> re.Pattern[str]:
+    """Return what a cell of the table matches."""
+    return re.compile(".*".join(re.escape(part) for part in cell.strip().strip("`").split("…")))
 
 
-def is_agreed(reason: str) -> bool:
-    """Return whether the README allows a skip for this reason."""
+def agreed(readme: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
+    """Return the rows of the README's table: which test may be skipped for which reason."""
+    section = re.search(rf"(?ms)^#+ {TITLE}\n(.*?)(?=^#|\Z)", readme)
+    rows = re.findall(r"(?m)^\|([^|\n]+)\|([^|\n]+)\|$", section[1]) if section else []
+    return [(pattern(test), pattern(reason)) for test, reason in rows[2:]]  # below the head and its line
+
+
+def is_agreed(test: str, reason: str) -> bool:
+    """Return whether the README allows to skip this test for this reason."""
     text = README.read_text(encoding="utf-8") if README.is_file() else ""
-    return any(pattern.fullmatch(reason) for pattern in agreed(text))
+    return any(tests.fullmatch(test) and reasons.fullmatch(reason) for tests, reasons in agreed(text))
 
 
 def refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -35,7 +40,7 @@ def refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
         return
     where = report.longrepr
     reason = str(where[2] if isinstance(where, tuple) else where).removeprefix("Skipped: ")
-    if not is_agreed(reason):
+    if not is_agreed(report.nodeid, reason):
         report.outcome = "failed"
         report.longrepr = f"skipped, but README.md ({TITLE}) does not allow it: {reason}"
 

@@ -14,13 +14,15 @@ README = """# X
 
 ## Tests that may be skipped
 
-| reason | why |
+| test | reason |
 |---|---|
-| `no Python … here` | x |
+| `…test_a` | `no Python … here` |
 
 ## Other
 
-| `not a reason` | x |
+| test | reason |
+|---|---|
+| `…` | `not a reason` |
 """
 
 
@@ -35,18 +37,25 @@ def readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("readme")
 @pytest.mark.parametrize(
-    ("reason", "allowed"),
-    [("no Python 3.9 here", True), ("no Python 3.9 here at all", False), ("not a reason", False), ("", False)],
+    ("test", "reason", "allowed"),
+    [
+        ("x.py::test_a", "no Python 3.9 here", True),
+        ("x.py::test_b", "no Python 3.9 here", False),
+        ("x.py::test_a", "no Python 3.9 here at all", False),
+        ("x.py::test_a", "not a reason", False),
+        ("x.py::test_a", "", False),
+        ("test", "reason", False),
+    ],
 )
-def test_only_the_table_counts(reason: str, allowed: bool) -> None:
-    """A reason is agreed when a row of that section's table matches all of it."""
-    assert skips.is_agreed(reason) == allowed
+def test_only_the_table_counts(test: str, reason: str, allowed: bool) -> None:
+    """A skip is agreed when a row of that section's table matches all of the test's id and of its reason."""
+    assert skips.is_agreed(test, reason) == allowed
 
 
 def test_without_a_table_nothing_may_be_skipped(readme: Path) -> None:
     """A README without the section allows no skip."""
     readme.write_text("# X\n")
-    assert not skips.is_agreed("no Python 3.9 here")
+    assert not skips.is_agreed("x.py::test_a", "no Python 3.9 here")
 
 
 @pytest.mark.usefixtures("readme")
