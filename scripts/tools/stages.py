@@ -66,7 +66,7 @@ def commands(*lines: Sequence[str | Path]) -> Callable[[], Result]:
 def shell_scripts() -> list[Path]:
     """Return every shell script of the repository: by its suffix, or by its first line."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     found = []
