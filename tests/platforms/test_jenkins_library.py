@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import zipfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deliver import pyz
 from deliver.jenkins import BuildError, main
 from deliver.jenkins import build as build_library
 from reflect_ci.exits import EXITS
 from reflect_ci.inputs import BY_NAME, INPUTS, RUNNER, for_command
 from reflect_ci.simulate import Simulator
-from tests.platforms.jenkins.engine import LIBRARY, ROOT, agent_environment
+from tests.platforms.jenkins.engine import LIBRARY, agent_environment
 from tests.platforms.jenkins.jobs import KEY, abort_when_started, build
 
 STEPS = {"run": "reflectRun", "wait": "reflectWait", "cancel": "reflectCancel"}
@@ -276,20 +277,19 @@ def test_container_image(sim: Simulator, tmp_path: Path) -> None:
     assert "secret value" not in "".join(argv)
 
 
-def runner_file(path: Path) -> Path:
-    """Make a stand-in of the runner's file: the sources of this repository, with what they need from the environment."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for source in sorted((ROOT / "scripts" / "reflect_ci").rglob("*.py")):
-            archive.write(source, source.relative_to(ROOT / "scripts"))
-        archive.writestr("__main__.py", "import sys\nfrom reflect_ci.cli import entry\nsys.exit(entry())\n")
+@pytest.fixture(scope="module")
+def runner_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runner's real self-contained file."""
+    path = tmp_path_factory.mktemp("runner") / "reflect-ci.pyz"
+    pyz.build(path)
     return path
 
 
-def test_library_brings_the_runner(sim: Simulator, tmp_path: Path) -> None:
+def test_library_brings_the_runner(sim: Simulator, tmp_path: Path, runner_file: Path) -> None:
     """The built library copies its file to the agent, runs it with nothing installed, and removes it again."""
-    library = build_library(runner_file(tmp_path / "reflect-ci.pyz"), tmp_path / "library")
-    agent = agent_environment(tmp_path) | {"REFLECT_API_URL": sim.url}
-    del agent["REFLECT_RUNNER"]
+    library = build_library(runner_file, tmp_path / "library")
+    # A bare Python: no environment of its own, so neither the runner nor what it needs is there.
+    agent = {"PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "REFLECT_API_URL": sim.url}
     built = build("return reflectRun(suites: 'passes')", sim, tmp_path, agent=agent, library=library)
     assert built.result == "SUCCESS", built.log
     written = [call["file"] for call in built.calls("writeFile")]
@@ -299,29 +299,27 @@ def test_library_brings_the_runner(sim: Simulator, tmp_path: Path) -> None:
     assert "installing" not in built.log
 
 
-def test_library_is_built_without_links(tmp_path: Path) -> None:
+def test_library_is_built_without_links(tmp_path: Path, runner_file: Path) -> None:
     """A symbolic link in the sources, which Jenkins refuses, or a runner that is no zip file is an error."""
     (tmp_path / "source" / "vars").mkdir(parents=True)
     (tmp_path / "source" / "vars" / "a.groovy").symlink_to(LIBRARY / "README.md")
-    runner = runner_file(tmp_path / "reflect-ci.pyz")
     with pytest.raises(BuildError, match="symbolic links"):
-        build_library(runner, tmp_path / "out", tmp_path / "source")
+        build_library(runner_file, tmp_path / "out", tmp_path / "source")
     (tmp_path / "text").write_text("no zip")
     with pytest.raises(BuildError, match="is not the runner's file"):
         build_library(tmp_path / "text", tmp_path / "out")
 
 
-def test_library_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_command(tmp_path: Path, runner_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """build-jenkins-library prints the folder, can be called again, and does not touch a folder that is something else."""
-    runner = runner_file(tmp_path / "reflect-ci.pyz")
-    arguments = ["--runner", str(runner), "--output", str(tmp_path / "library")]
+    arguments = ["--runner", str(runner_file), "--output", str(tmp_path / "library")]
     assert main(arguments) == 0
     assert main(arguments) == 0
     assert (tmp_path / "library" / "vars" / "reflectRun.groovy").is_file()
     assert "runner sha256: " in capsys.readouterr().out
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
-    assert main(["--runner", str(runner), "--output", str(tmp_path / "other")]) == 1
+    assert main(["--runner", str(runner_file), "--output", str(tmp_path / "other")]) == 1
     assert "holds something else" in capsys.readouterr().err
 
 
