@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import json
 import signal
@@ -251,6 +252,21 @@ def test_a_missing_runner_is_said(tmp_path: Path) -> None:
     """Without the runner there is no package."""
     with pytest.raises(deliver.BuildError, match="--runner"):
         deliver.stage(tmp_path, tmp_path / "none.pyz")
+
+
+def test_the_entry_point_prints_what_it_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """./scripts/build-azure-extension names the package and its checksum, under the publisher that was asked for."""
+    output = tmp_path / "out"
+    given = ["--runner", str(stand_in(tmp_path / "reflect-ci.pyz")), "--output", str(output), "--publisher", "somebody"]
+    assert deliver.main(given) == 0
+    (made,) = output.glob("somebody.*.vsix")
+    assert capsys.readouterr().out.split() == [hashlib.sha256(made.read_bytes()).hexdigest(), str(made)]
+
+
+def test_the_entry_point_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong --runner is a sentence and exit code 1."""
+    assert deliver.main(["--runner", str(tmp_path / "none.pyz"), "--output", str(tmp_path)]) == 1
+    assert "--runner" in capsys.readouterr().err
 
 
 # --- the manifests -----------------------------------------------------------------------------------------------------

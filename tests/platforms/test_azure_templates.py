@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deliver import pyz
 from reflect_ci.inputs import RUNNER, Input, for_command
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, PATIENCE, ROOT
@@ -222,6 +226,43 @@ def test_a_job_cancelled_before_the_start_starts_nothing(tmp_path: Path) -> None
     assert [step.result for step in seen.steps] == ["skipped", "succeeded"], seen.text
     assert sim.calls == []
     assert "nothing to cancel" in seen.text
+
+
+def cancelled_while_fetching(root: Path, tmp: Path) -> list[str]:
+    """Cancel a job while its script still looks for a Python that can run the runner; return what was called."""
+    marker, shims = tmp / "fetching", tmp / "shims"
+    shims.mkdir()
+    shim = shims / "python3"
+    # A slow Python stands for a slow package index.
+    shim.write_text(f'#!/bin/sh\necho >"{marker}"\nsleep 2\nexec "{sys.executable}" "$@"\n')
+    shim.chmod(0o755)
+    runner = tmp / "reflect-ci.pyz"
+    with zipfile.ZipFile(runner, "w") as archive:
+        for name, content in pyz.runner():
+            archive.writestr(name, content)
+    with Simulator() as sim:
+        steps = pipeline(tmp, "reflect-run.steps.yml", root, apiUrl=sim.url, runner=str(runner), suites="takes-2")
+        agent = agents(tmp)(tmp / "agent")
+        agent.environ = {**agent.environ, "PATH": f"{shims}:{agent.environ['PATH']}"}
+
+        def fetching() -> None:
+            assert sim.wait_for(lambda _: marker.exists(), seconds=PATIENCE)
+
+        agent.cancel = fetching
+        # More patience than the agent has, so that a slow machine makes no difference.
+        agent.signals = ((signal.SIGINT, PATIENCE), (signal.SIGKILL, 5.0))
+        assert agent.run(steps).status == "Canceled"
+        return [f"{call.method} {call.path}" for call in sim.calls]
+
+
+def test_a_job_cancelled_while_the_runner_is_fetched_starts_nothing(tmp_path: Path) -> None:
+    """bash does not go on to start suites after the agent's SIGINT came during the fetch."""
+    (tmp_path / "good").mkdir()
+    (tmp_path / "bad").mkdir()
+    assert cancelled_while_fetching(ROOT, tmp_path / "good") == []
+    # And the test would notice: without the trap the suite is started (and cancelled later).
+    root = mutated(tmp_path, "reflect-run.steps.yml", "    trap 'exit 130' INT\n", "")
+    assert "POST /suites/takes-2/executions" in cancelled_while_fetching(root, tmp_path / "bad")
 
 
 MEANWHILE = [{"bash": "echo meanwhile", "displayName": "Meanwhile"}]
