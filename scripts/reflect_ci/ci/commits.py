@@ -68,7 +68,6 @@ _HEADS: dict[str, tuple[str, ...]] = {
     "pull_request_target": ("pull_request", "head", "sha"),
     "pull_request_review": ("pull_request", "head", "sha"),
     "pull_request_review_comment": ("pull_request", "head", "sha"),
-    "merge_group": ("merge_group", "head_sha"),
     "deployment": ("deployment", "sha"),
     "deployment_status": ("deployment", "sha"),
     "workflow_run": ("workflow_run", "head_sha"),
@@ -77,7 +76,7 @@ _HEADS: dict[str, tuple[str, ...]] = {
     "status": ("sha",),
 }
 # In these GITHUB_SHA is the right commit as well, so it serves when the event cannot be read.
-_SAME = ("merge_group", "deployment", "deployment_status")
+_SAME = ("deployment", "deployment_status")
 
 
 def github_sha(env: Env) -> str:

@@ -227,6 +227,19 @@ def test_azure_commands_cannot_be_injected(tmp_path: Path) -> None:
     assert variables["executionId"] == (outcome.executions[0].id.replace("\r\n", "\n"), {"variable", "isOutput"})
 
 
+def test_azure_finds_reports_in_a_folder_of_any_name() -> None:
+    """Brackets and semicolons, which end a property, are escaped."""
+    lines: list[str] = []
+    folder = Path("/builds/a]b;c=%0A")
+    native = ci.native(ci.System(name="azure"), {}, lines.append)
+    native.finished(examples.ENDINGS["passed"](), [folder / "junit.xml", folder / "summary.md"], same)
+    commands = azure_commands(lines)
+    assert ("task.uploadsummary", {}, str(folder / "summary.md")) in commands
+    assert next(row for name, row, _ in commands if name == "results.publish")["resultFiles"] == str(
+        folder / "junit.xml"
+    )
+
+
 # GitLab
 
 
