@@ -63,13 +63,13 @@ def test_the_kubernetes_client_talks_to_it(cluster: Cluster) -> None:
     assert flags["set-security-context"] == "true"
 
 
-def test_pytest_kind_has_the_same_cluster(kind_cluster: KindCluster, cluster: Cluster) -> None:
+def test_pytest_kind_has_the_same_cluster(kind_cluster: KindCluster, cluster: Cluster, tmp_path: Path) -> None:
     """pytest-kind's fixture was given our kind, kubectl and node image, and made or found this very cluster."""
     assert kind_cluster is cluster.kind
     assert kind_cluster.name == "reflect-ci"
     assert Path(kind_cluster.kind_path) == cluster.ready.source.kind
     assert kind_cluster.image == cluster.ready.source.node_image
-    assert "tekton-pipelines" in kind_cluster.kubectl("get", "namespaces")
+    assert "tekton-pipelines" in kind_cluster.kubectl("get", "namespaces", "--cache-dir", str(tmp_path))
 
 
 def test_no_image_came_from_a_registry(cluster: Cluster) -> None:
