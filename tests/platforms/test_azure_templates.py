@@ -416,6 +416,29 @@ def test_extends_cannot_be_bypassed_by_a_condition(tmp_path: Path) -> None:
     assert stages[-1]["condition"] == "and(succeeded(), always())"
 
 
+def extended(tmp: Path, inputs: str) -> list[dict[str, Any]]:
+    """Expand the extends sample with more inputs; return the steps of its Reflect stage."""
+    file = tmp / "extends.yml"
+    sample = (ROOT / "tasks" / "azure-devops" / "samples" / "extends.yml").read_text()
+    file.write_text(
+        sample.replace("    suites: checkout login\n", f"    suites: checkout login\n    inputs: {inputs}\n")
+    )
+    stages = expand_pipeline(file, repositories={"reflect": ROOT})["stages"]
+    (job,) = next(stage for stage in stages if stage["stage"] == "Reflect")["jobs"]
+    found: list[dict[str, Any]] = job["steps"]
+    return found
+
+
+def test_extends_hands_any_other_input_on(tmp_path: Path) -> None:
+    """Inputs that the pipeline template does not name itself reach the step, and a misspelt one is refused."""
+    (step,) = [
+        step for step in extended(tmp_path, "{tunnel: office, allowEmpty: true}") if step.get("name") == "reflectRun"
+    ]
+    assert (step["env"]["REFLECT_TUNNEL"], step["env"]["REFLECT_ALLOW_EMPTY"]) == ("office", "true")
+    with pytest.raises(ExpansionError, match="unexpected parameter tunel"):
+        extended(tmp_path, "{tunel: office}")
+
+
 @pytest.mark.parametrize(("key", "verdict", "started"), [(True, "passed", 1), (False, "skipped", 0)])
 def test_the_pull_request_sample(key: bool, verdict: str, started: int, tmp_path: Path) -> None:
     """A pull request is tested at its preview's address; one from a fork, without secrets, is skipped and green."""
