@@ -1,4 +1,4 @@
-"""The Jenkins library: the very files of tasks/jenkins, called from a Scripted Pipeline on a Linux agent."""
+"""The Jenkins library: the very files of tasks/jenkins, called from Scripted and Declarative Pipelines on a Linux agent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.platforms.jenkins.engine import ENGINE_OF_THIS_PROCESS, NAME, Job, ag
 
 STEPS = {"run": "reflectRun", "wait": "reflectWait", "cancel": "reflectCancel"}
 CODE = re.compile(r"\(exit code (-?\d+)\)")
+SCRIPTED = "@Library('reflect') _\nnode {\n  return CALL\n}\n"
+DECLARATIVE = "@Library('reflect') _\npipeline {\n  agent any\n  stages {\n    stage('Tests') {\n      steps {\n        CALL\n      }\n    }\n  }\n}\n"
 
 
 class Jenkins(Adapter):
@@ -21,6 +23,7 @@ class Jenkins(Adapter):
     platform: ClassVar[str] = "jenkins"
     engine: ClassVar[str] = NAME
     placeholder: ClassVar[str] = "${API_KEY}"
+    pipeline: ClassVar[str] = SCRIPTED
 
     def run(self, case: Case, sim: Simulator, tmp: Path) -> Seen:
         """Call the library's step with the inputs in its own spelling; the key is a Jenkins credential."""
@@ -28,7 +31,7 @@ class Jenkins(Adapter):
         arguments = groovy({**given, "apiUrl": sim.url, "runner": "installed"})
         workspace = tmp / "workspace"
         job = Job(
-            f"@Library('reflect') _\nnode {{\n  return {STEPS[case.command]}({arguments})\n}}\n",
+            self.pipeline.replace("CALL", f"{STEPS[case.command]}({arguments})"),
             workspace,
             credentials={} if case.key is None else {"reflect-api-key": case.key},
             agent=agent_environment(tmp),
@@ -43,7 +46,8 @@ class Jenkins(Adapter):
         code = CODE.search(built.raw)
         outputs: dict[str, str] = {}
         exit_code = int(code[1]) if code else None
-        if built.result == "SUCCESS":
+        # A Declarative stage has no value.
+        if built.result == "SUCCESS" and built.returned:
             exit_code = built.returned["exitCode"]
             outputs = {name: str(value) for name, value in built.returned.items()}
         # Without a folder of the user's choice the library makes one for each call.
@@ -59,4 +63,11 @@ class Jenkins(Adapter):
         )
 
 
-ADAPTER = Jenkins()
+class Declarative(Jenkins):
+    """The same call as a step of a Declarative Pipeline."""
+
+    platform: ClassVar[str] = "jenkins-declarative"
+    pipeline: ClassVar[str] = DECLARATIVE
+
+
+ADAPTERS = [Jenkins(), Declarative()]
