@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATED = {"node_modules", "dist", "build", ".git", ".venv", "__pycache__", ".cache"}
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser is ten times as quick as Python's; a PyYAML that was built without it lacks the name.
+_Fast: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Fast):  # type: ignore[misc, valid-type]  # chosen when this is run
     """Reads any platform's YAML: unknown tags (`!reference`) are read as what they stand on, `on:` stays text."""
 
 
@@ -25,7 +30,7 @@ def _any_tag(loader: _Loader, _suffix: str, node: yaml.Node) -> object:
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]  # the only kind of node that is left
+    return loader.construct_scalar(node)
 
 
 _Loader.add_multi_constructor("!", _any_tag)
@@ -37,6 +42,7 @@ class Tree:
 
     root: Path
     _texts: dict[Path, str | None] = field(default_factory=dict)
+    _documents: dict[Path, list[Any]] = field(default_factory=dict)
 
     @cached_property
     def platforms(self) -> dict[str, Platform]:
@@ -52,11 +58,12 @@ class Tree:
     def files(self, *folders: str, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
         """Yield the text files below the folders (default: tasks and .github), those with one of the suffixes."""
         for folder in folders or ("tasks", ".github"):
-            for path in sorted((self.root / folder).rglob("*")):
-                if not path.is_file() or GENERATED & set(path.relative_to(self.root).parts):
-                    continue
-                if (not suffixes or path.name.endswith(suffixes)) and self.text(path) is not None:
-                    yield path
+            for home, inner, names in os.walk(self.root / folder):
+                inner[:] = sorted(set(inner) - GENERATED)  # not walked into: node_modules has very many files
+                for name in sorted(names):
+                    path = Path(home, name)
+                    if name.endswith(suffixes or "") and path.is_file() and self.text(path) is not None:
+                        yield path
 
     def text(self, path: Path) -> str | None:
         """Return a file's text, None for a binary file."""
@@ -72,11 +79,16 @@ class Tree:
         yield from enumerate((self.text(path) or "").splitlines(), 1)
 
     def documents(self, path: Path) -> list[Any]:
-        """Return the documents of a YAML (or JSON) file; none when it does not parse (another rule says so)."""
-        try:
-            return list(yaml.load_all(self.text(path) or "", _Loader))
-        except yaml.YAMLError:
-            return []
+        """Return the documents of a YAML (or JSON) file; none when it does not parse (another rule says so).
+
+        Rules share them: do not change them.
+        """
+        if path not in self._documents:
+            try:
+                self._documents[path] = list(yaml.load_all(self.text(path) or "", _Loader))
+            except yaml.YAMLError:
+                self._documents[path] = []
+        return self._documents[path]
 
 
 def nodes(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
