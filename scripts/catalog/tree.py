@@ -22,7 +22,7 @@ _Fast: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Fast):  # type: ignore[misc, valid-type]  # chosen when this is run
-    """Reads any platform's YAML: unknown tags (`!reference`) are read as what they stand on, `on:` stays text."""
+    """Reads any platform's YAML: unknown tags (`!reference`) are read as what they stand on."""
 
 
 def _any_tag(loader: _Loader, _suffix: str, node: yaml.Node) -> object:
