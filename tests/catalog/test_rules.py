@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from catalog.platforms import load_platforms
 from catalog.readers import read_inputs
@@ -106,3 +109,33 @@ def test_platform_row_that_is_not_understood(tmp_path: Path, row: str) -> None:
     path.write_text(f"acme: {row}\n")
     with pytest.raises(ValueError, match="acme"):
         load_platforms(path)
+
+
+PLATFORMS = json.loads((ROOT / "schemas" / "platforms.schema.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "scripts" / "catalog" / "platforms.yaml", *sorted(EXAMPLES.rglob("platforms.yaml"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_platforms_are_what_their_schema_says(path: Path) -> None:
+    """Each platforms.yaml validates against its schema."""
+    jsonschema.validate(yaml.safe_load(path.read_text()), PLATFORMS)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{title: Acme}",
+        "{title: Acme, spelling: shouting}",
+        "{title: Acme, spelling: env, inputs: []}",
+        "{title: Acme, spelling: env, inputs: [{path: a, command: run, read: {yaml: inputs}}]}",
+        "{title: Acme, spelling: env, inputs: [{path: a, command: walk, read: {environment: true}}]}",
+        "{title: Acme, spelling: env, inputs: [{path: a, command: run, read: {environment: true}, omit: {tunnel: ''}}]}",
+    ],
+)
+def test_schema_of_platforms_refuses(row: str) -> None:
+    """A row that says nothing useful is refused: no spelling, no path to the inputs, no reason."""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"acme": yaml.safe_load(row)}, PLATFORMS)
