@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pytest_kind import KindCluster  # type: ignore[import-untyped] # it comes without types
 
+from deliver import image
 from reflect_ci.simulate import Simulator
 from tests.cluster.builder.places import cache
 from tests.cluster.namespace import Namespace
@@ -133,6 +134,7 @@ def test_another_image_can_be_given_to_the_node(cluster: Cluster, namespace: Nam
     """An image that only the Docker engine has runs after load_image, under its own name."""
     name = f"reflect-ci-test:{namespace.name}"
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    subprocess.run(["docker", "load", "--quiet", "--input", image.build().archive], env=env, check=True)
     subprocess.run(["docker", "tag", cluster.image, name], env=env, check=True)
     try:
         cluster.load_image(name)

@@ -62,7 +62,7 @@ def ensure() -> Ready:
             kubeconfig().unlink(missing_ok=True)
         kind = create_with_kind(source)
         kubectl = kubectl_of(source)
-        wait_until("the node", lambda: _node_unready(kubectl), 240)
+        wait_until("the node", lambda: _node_unready(kubectl), 480)
         mark = _mark(kubectl)
         # What would be installed is known from its inputs, without reading it all again.
         wanted = fingerprint(*tekton.sources(), source.name, source.node_image)
@@ -94,7 +94,7 @@ def kubectl_of(source: Source) -> tekton.Kubectl:
 
     def kubectl(*arguments: str, input: str | None = None) -> str:
         places = ["--kubeconfig", str(kubeconfig()), "--cache-dir", str(cache() / "cluster" / "discovery")]
-        done = attempt([source.kubectl, *places, *arguments], input=input, seconds=120)
+        done = attempt([source.kubectl, *places, *arguments], input=input, seconds=300)
         if done.returncode != 0:
             raise ClusterError(f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-2000:]}")
         return done.stdout
