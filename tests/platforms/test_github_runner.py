@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
-import subprocess
-import sys
 import zipapp
 from pathlib import Path
 
-import reflect_ci
 from reflect_ci.simulate import Simulator
-from tests.conformance.frame import KEY, Case, execute, path_with_runner
+from tests.conformance.frame import KEY, Case, execute
 from tests.platforms.github import act
+from tests.platforms.github_gitlab import PACKAGE, fill
 from tests.platforms.test_github_samples import SAMPLES, SUITES
-
-PACKAGE = Path(reflect_ci.__file__).parent
-# What the runner depends on, with what that depends on.
-DEPENDENCIES = ("requests", "urllib3", "idna", "certifi", "charset_normalizer")
 
 
 def push(tmp: Path, sim: Simulator, *options: str) -> tuple[int, str]:
@@ -66,20 +59,6 @@ def test_cache(tmp_path: Path) -> None:
         assert code == 0, log
         assert "installing" not in log
         assert len(sim.started) == 1
-
-
-def fill(folder: Path) -> None:
-    """Keep what pip would have installed, under the name that the bootstrap gives it."""
-    script = 'printf "%s %s" "reflect-ci==0.1.0" "$(python3 -V)" | cksum | cut -d " " -f 1'
-    environ = {"PATH": path_with_runner()}
-    name = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, text=True, check=True).stdout.strip()
-    lib = folder / f"pip-{name}"
-    shutil.copytree(PACKAGE, lib / "reflect_ci", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in DEPENDENCIES:
-        spec = importlib.util.find_spec(module)
-        assert spec, sys.path
-        assert spec.origin, module
-        shutil.copytree(Path(spec.origin).parent, lib / module)
 
 
 def test_key_is_not_there_while_installing(tmp_path: Path) -> None:
