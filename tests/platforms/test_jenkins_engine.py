@@ -92,7 +92,7 @@ def test_time_limit_and_abort_signal_the_process(tmp_path: Path) -> None:
     """A time limit sends SIGTERM to the script's processes, waits for them, and throws into the Pipeline."""
     text = """node {
       try {
-        timeout(time: 2, unit: 'SECONDS') { sh '#!/bin/sh\\ntrap "echo cleaned; exit 3" TERM\\nsleep 60 & wait' }
+        timeout(time: 5, unit: 'SECONDS') { sh '#!/bin/sh\\ntrap "echo cleaned; exit 3" TERM\\nsleep 60 & wait' }
       } catch (e) { echo "caught ${e.class.simpleName}" }
       echo 'after'
     }"""
