@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -270,9 +271,27 @@ def test_snippets_of_the_readme_expand(snippet: str, tmp_path: Path) -> None:
     assert document.get("steps") or document.get("jobs")
 
 
+def test_tasks_in_the_readme_have_the_inputs_that_it_shows() -> None:
+    """Each of the extension's tasks in a snippet exists, with the inputs that the snippet gives it."""
+    shown = []
+    for snippet in SNIPPETS:
+        for name, inputs in re.findall(
+            r"task: (Reflect\w+@0)\n(?: +name: .*\n)? +inputs:\n((?: +\w+: .*\n)+)", snippet
+        ):
+            task = json.loads((FOLDER / "extension" / name.partition("@")[0] / "task.json").read_text())
+            declared = {row["name"] for row in task["inputs"]}
+            required = {row["name"] for row in task["inputs"] if row["required"] and not row.get("defaultValue")}
+            given = set(yaml.safe_load(inputs))
+            assert required <= given <= declared, name
+            shown.append(name)
+    assert shown == ["ReflectRun@0", "ReflectStart@0"]
+
+
 def test_the_readme_shows_the_tag_of_this_version() -> None:
     """README and samples name one tag, that of this version."""
     texts = [README, *(path.read_text() for path in SAMPLES.iterdir())]
+    for path in (FOLDER / "templates").iterdir():
+        assert set(re.findall(r"(?m)^#.*\bVersion ([\d.]+\d)", path.read_text())) == {__version__}, path.name
     assert {tag for text in texts for tag in re.findall(r"refs/tags/(v[\w.]+)", text)} == {f"v{__version__}"}
 
 

@@ -25,6 +25,7 @@ from reflect_ci.inputs import INPUTS
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY
 from tests.platforms.azure.expander import load
+from tests.platforms.azure.server import Connection, build_own, send
 from tests.platforms.azure.support import FOLDER, SAMPLES
 from tests.platforms.azure.task import PATIENCE, Ended, end, task
 
@@ -205,6 +206,74 @@ def test_a_job_cancelled_before_the_task_is_no_error(tmp_path: Path) -> None:
         assert sim.calls == []
 
 
+# --- the server tasks --------------------------------------------------------------------------------------------------
+
+
+def server_task(name: str) -> dict[str, Any]:
+    """Return a server task's definition."""
+    found: dict[str, Any] = json.loads((SOURCE / name / "task.json").read_text())
+    return found
+
+
+def connection(sim: Simulator, key: str = KEY) -> Connection:
+    """Return a connection of the extension's type."""
+    (endpoint,) = [
+        each for each in MANIFEST["contributions"] if each["type"] == "ms.vss-endpoint.service-endpoint-type"
+    ]
+    return Connection(sim.url, {"apitoken": key}, endpoint["properties"]["authenticationSchemes"][0])
+
+
+def ask(name: str, sim: Simulator, key: str = KEY, **inputs: str) -> bool:
+    """Send a server task's request as the server would; return whether it passed."""
+    token = {"System.AccessToken": "the-builds-own-token"}
+    request = build_own(server_task(name), {"serviceConnection": "Reflect", **inputs}, connection(sim, key), token)
+    assert "the-builds-own-token" not in json.dumps([request.url, request.headers, request.body])
+    return send(request)[0]
+
+
+def test_the_agentless_start_takes_the_key_from_the_connection() -> None:
+    """The suite is started once with the body that was given; no variable holds the key."""
+    with Simulator() as sim:
+        assert ask("ReflectStart", sim, suite="passes", body='{"variables": {"BUILD": "7"}}')
+        (call,) = sim.calls
+        assert call.headers["x-api-key"] == KEY
+        assert (sim.started[0].body or {})["variables"] == {"BUILD": "7"}
+    assert KEY not in (SOURCE / "ReflectStart" / "task.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("suite", "key"), [("no-such-suite", KEY), ("passes", "wrong-key"), ("start-html", KEY), ("start-500", KEY)]
+)
+def test_an_agentless_start_that_was_not_accepted_is_red(suite: str, key: str) -> None:
+    """Whatever is not an execution's id makes the task red."""
+    with Simulator() as sim:
+        assert not ask("ReflectStart", sim, key, suite=suite)
+
+
+@pytest.mark.parametrize(("suite", "opens"), [("passes", True), ("fails", False), ("mixed", False), ("empty", False)])
+def test_the_gate_task_only_reads(suite: str, opens: bool) -> None:
+    """The gate opens for an execution that passed, however often it is evaluated, and starts nothing."""
+    with Simulator() as sim:
+        assert ask("ReflectStart", sim, suite=suite)
+        assert sim.wait_for(lambda service: not service.running(), seconds=30)
+        assert [ask("ReflectGate", sim, suite=suite, executionId=sim.started[0].id) for _ in range(3)] == [opens] * 3
+        assert [call.method for call in sim.calls] == ["POST", "GET", "GET", "GET"]
+        assert not ask("ReflectGate", sim, suite=suite, executionId="$(ReflectExecutionId)")
+
+
+def test_the_gate_task_has_the_criteria_of_the_sample() -> None:
+    """Gate task and gate sample judge alike."""
+    sample = json.loads((SAMPLES / "release-gate.json").read_text())["inputs"]["successCriteria"]
+    assert server_task("ReflectGate")["execution"]["HttpRequest"]["Execute"]["Expression"] == sample
+
+
+def test_server_tasks_run_where_they_may() -> None:
+    """The start is no gate, because a gate is evaluated again and again; the gate is nothing else."""
+    assert server_task("ReflectStart")["runsOn"] == ["Server"]
+    assert server_task("ReflectGate")["runsOn"] == ["ServerGate"]
+    assert "does not wait" in server_task("ReflectStart")["friendlyName"]
+
+
 # --- the package -------------------------------------------------------------------------------------------------------
 
 
@@ -273,9 +342,22 @@ def test_the_entry_point_says_what_is_wrong(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_versions_are_the_catalogs() -> None:
-    """Extension and task have the version of the runner that they carry."""
+    """Extension and tasks have the version of the runner that they carry, and ids of their own."""
+    tasks = [json.loads(path.read_text()) for path in SOURCE.glob("*/task.json")]
     assert MANIFEST["version"] == __version__
-    assert ".".join(str(TASK["version"][part]) for part in ("Major", "Minor", "Patch")) == __version__
+    assert {".".join(str(task["version"][part]) for part in ("Major", "Minor", "Patch")) for task in tasks} == {
+        __version__
+    }
+    assert len({task["id"] for task in tasks}) == len(tasks) == 3
+
+
+def test_every_task_is_contributed() -> None:
+    """Each folder with a task is in the manifest, as a file and as a contribution, and no other is."""
+    folders = {path.parent.name for path in SOURCE.glob("*/task.json")}
+    assert {
+        each["properties"]["name"] for each in MANIFEST["contributions"] if each["type"].endswith(".task")
+    } == folders
+    assert {row["path"] for row in MANIFEST["files"]} == {*folders, "images"}
 
 
 def manifest_schema() -> Draft7Validator:
@@ -352,7 +434,11 @@ def test_the_sample_runs(status: str, tmp_path: Path) -> None:
 
 def test_icons_have_the_size_that_the_marketplace_takes() -> None:
     """128 pixels for the extension, 32 for the task."""
-    for path, size in ((SOURCE / "images" / "icon.png", 128), (SOURCE / "ReflectRun" / "icon.png", 32)):
+    icons = [
+        (SOURCE / "images" / "icon.png", 128),
+        *((path.with_name("icon.png"), 32) for path in SOURCE.glob("*/task.json")),
+    ]
+    for path, size in icons:
         assert struct.unpack(">II", path.read_bytes()[16:24]) == (size, size)
 
 

@@ -98,6 +98,60 @@ def build(inputs: Mapping[str, Any], connections: Mapping[str, str], variables: 
     )
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A service connection of a type that an extension defines: its address, its fields, and its type's auth scheme."""
+
+    url: str
+    fields: Mapping[str, str]
+    scheme: Mapping[str, Any]
+
+    def headers(self) -> dict[str, str]:
+        """Return the authentication headers that the scheme's templates make of the fields."""
+
+        def filled(text: str) -> str:
+            return re.sub(r"\{\{endpoint\.(\w+)\}\}", lambda match: self.fields[match[1]], text)
+
+        return {header["name"]: filled(header["value"]) for header in self.scheme["headers"]}
+
+
+def build_own(
+    task: Mapping[str, Any], inputs: Mapping[str, str], connection: Connection, variables: Mapping[str, str]
+) -> Request:
+    """Build the request of an extension's server task by the section HttpRequest of its task.json.
+
+    As documented: inputs, variables and `endpoint.url` are replaced; EndpointId names the connection that the
+    authentication header is generated from.
+    """
+    declared = {row["name"]: row for row in task["inputs"]}
+    unknown = set(inputs) - set(declared)
+    missing = [
+        name for name, row in declared.items() if row["required"] and not inputs.get(name, row.get("defaultValue"))
+    ]
+    if unknown or missing:
+        raise ServerTaskError(f"{task['name']}: unknown inputs {sorted(unknown)}, missing inputs {missing}")
+    values = {**variables, **{name: inputs.get(name, row.get("defaultValue", "")) for name, row in declared.items()}}
+    known = {**{name.lower(): text for name, text in values.items()}, "endpoint.url": connection.url}
+
+    def filled(text: str) -> str:
+        # An input may refer to variables itself.
+        for _ in range(2):
+            text = MACRO.sub(lambda match: known.get(match[1].lower(), match[0]), text)
+        return text
+
+    section = {name: filled(text) for name, text in task["execution"]["HttpRequest"]["Execute"].items()}
+    if section["EndpointId"] != inputs["serviceConnection"]:
+        raise ServerTaskError(f"{task['name']}: EndpointId is not the service connection")
+    return Request(
+        method=section["Method"],
+        url=section["EndpointUrl"],
+        headers={**json.loads(section["Headers"]), **connection.headers()},
+        body="" if section["Method"] in ("GET", "HEAD") else section["Body"],
+        waits=section["WaitForCompletion"] == "true",
+        criteria=section["Expression"],
+    )
+
+
 def send(request: Request) -> tuple[bool, str]:
     """Send it as the server does (the call must answer in 20 seconds) and tell whether the task passed, and why not.
 
