@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def run(tmp: Path, *, root: bool = True, dockerd: bool = True, **more: str) -> s
     for name, text in {"docker": DOCKER, **({"dockerd": DOCKERD} if dockerd else {})}.items():
         _program(programs / name, text)
     _program(programs / "id", f"#!/bin/sh\necho {0 if root else 1000}\n")
-    for tool in ("sh", "flock", "setsid", "timeout", "sed", "cat", "rm", "mv", "mkdir", "uname", "sleep", "tail"):
+    for tool in ("sh", "flock", "setsid", "timeout", "sed", "cat", "rm", "mv", "mkdir", "uname", "sleep", "tail", "grep"):
         _link(programs / tool)
     for tool in ("dirname", "install", "getent", "cut", "touch"):
         _link(programs / tool)
@@ -113,6 +114,39 @@ def test_the_remains_of_a_killed_engine_are_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "run/docker.pid").exists()
     assert list(folder.iterdir()) == []
     assert done.stdout.count("that is gone") == 2
+
+
+def test_a_killed_engine_that_nobody_buried_is_gone_too(tmp_path: Path) -> None:
+    """A zombie by the name of dockerd is not waited for."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "dockerd").symlink_to("/bin/true")
+    process = subprocess.Popen([tmp_path / "dockerd"], env={"FAKE": str(tmp_path)})
+    status = Path(f"/proc/{process.pid}/status")
+    deadline = time.monotonic() + 60
+    while "State:\tZ" not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (tmp_path / "run/docker.pid").write_text(str(process.pid))
+    done = run(tmp_path)
+    process.wait()
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "started").exists()
+
+
+def test_an_engine_that_is_still_starting_is_waited_for(tmp_path: Path) -> None:
+    """A dockerd that runs and does not answer yet (a loaded machine) gets no second one beside it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (tmp_path / "dockerd").symlink_to("/bin/sleep")  # the kernel names a process after the path that was started
+    with subprocess.Popen([tmp_path / "dockerd", "100"], env={"FAKE": str(tmp_path)}) as process:
+        (folder / "docker.pid").write_text(str(process.pid))
+        answering = threading.Timer(2, (tmp_path / "up").touch)
+        answering.start()
+        done = run(tmp_path)
+        answering.join()
+        process.kill()
+    assert done.returncode == 0, done.stderr
+    assert "waiting for it" in done.stdout
+    assert not (tmp_path / "started").exists()
 
 
 def test_capabilities_that_root_lacks_are_not_asked_for(tmp_path: Path) -> None:
