@@ -18,6 +18,8 @@ CANCELS = re.compile(r"reflect-ci/catalog/tasks/github/reflect-cancel@")
 REUSABLE_ADDS = {"runs-on", "job-timeout", "artifact"}
 REUSABLE_OMITS = {"api-key-file"}
 
+OUTPUTS = ("verdict", "executions", "execution-id", "execution-url", "exit-code", "report-dir")
+
 
 def actions(tree: Tree) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the actions that run the runner."""
@@ -55,6 +57,21 @@ def inputs_bound(tree: Tree) -> Iterator[Finding]:
                     path,
                     f"the input {name} is not bound: write `{variable}: ${{{{ inputs.{name} }}}}` in the last step's env",
                 )
+
+
+@rule("github-outputs")
+def outputs(tree: Tree) -> Iterator[Finding]:
+    """An action that waits hands on every output of the runner, each from the step's output of the same name."""
+    for path, action in actions(tree):
+        if "timeout" not in action["inputs"]:
+            continue  # it has no verdict
+        found = action.get("outputs", {})
+        for name in OUTPUTS:
+            value = f"${{{{ steps.run.outputs.{name} }}}}"
+            if found.get(name, {}).get("value") != value:
+                yield Finding(path, f"the output {name}: write `value: {value}`")
+        if action["runs"]["steps"][-1].get("id") != "run":
+            yield Finding(path, "the step that runs the runner has not the id run")
 
 
 @rule("github-exec")
