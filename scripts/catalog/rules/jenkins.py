@@ -23,6 +23,7 @@ FORBIDDEN = {
     r"\.execute\(\)": "use sh: this would run on the controller",
     r"\bJenkins\.(?:instance|get\()": "the library needs no administrative access",
     r"@Grab\b": "the controller would download it",
+    r"\bas (?:List|Set|Map|String)\b": "use toList(), toSet(), a loop or toString()",
     r"\bThread\b": "use parallel and sleep",
 }
 

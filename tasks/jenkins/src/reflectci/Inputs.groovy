@@ -45,7 +45,7 @@ class Inputs implements Serializable {
     /** The inputs that only some of the steps take; every other one is for all of them or for reflectRun alone. */
     static final List<String> SHARED = ['apiKeyFile', 'apiUrl', 'runner']
     static final Map<String, List<String>> TAKEN = [
-        run: (KINDS.keySet() - ['executions', 'fromFile']) as List,
+        run: (KINDS.keySet() - ['executions', 'fromFile']).toList(),
         wait: SHARED + ['executions', 'fromFile', 'allowEmpty', 'timeout', 'onTimeout', 'reportDir'],
         cancel: SHARED + ['executions', 'fromFile'],
     ]
