@@ -166,6 +166,19 @@ def test_the_dockerfile_builds_on_a_given_base(image: str) -> None:
 
 
 @pytest.mark.engine
+def test_the_archive_can_be_carried_elsewhere(image: str, tmp_path: Path) -> None:
+    """Without touching the engine, build-image writes an archive that `docker load` and a cluster's nodes read."""
+    archive = tmp_path / "image.tar"
+    done = subprocess.run(
+        [ROOT / "scripts" / "build-image", "--no-load", "--output", archive],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "REFLECT_CI_CACHE": str(runner_image.store()), "DOCKER_HOST": "tcp://127.0.0.1:1"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Loaded image: {image}" in docker("load", "--input", archive).stdout
+
+
+@pytest.mark.engine
 def test_the_same_inputs_give_the_same_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str) -> None:
     """Built again in another folder, the archive is the same to the last bit."""
     first = runner_image.build()
