@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 # More failures than this are no hiccup of a loaded machine; repeating them all alone would only take time.
 REPEAT_AT_MOST = 25
+# A test that hangs is stopped. Far above what the slowest takes on a loaded machine.
+HANGS_AFTER = ("--timeout", "900")
+# Making the cluster (in a fixture) takes up to 35 minutes where nothing is built yet, so only the tests are timed.
+HANGS_AFTER_ENGINE = ("--timeout", "1800", "-o", "timeout_func_only=true")
 
 
 @dataclass
@@ -128,9 +132,9 @@ def pythons() -> Result:
 STAGES: dict[str, Callable[[], Result]] = {
     "lint": lint,
     "catalog": commands([sys.executable, "-m", "catalog"]),
-    "tests": lambda: pytest("tests", "-m", "not engine", workers=4),
+    "tests": lambda: pytest("tests", "-m", "not engine", *HANGS_AFTER, workers=4),
     "engine": commands([ROOT / "scripts" / "engine"], [ROOT / "scripts" / "cluster", "up"]),
-    "engine-tests": lambda: pytest("engine", "-m", "engine", workers=2),
+    "engine-tests": lambda: pytest("engine", "-m", "engine", *HANGS_AFTER_ENGINE, workers=2),
     "pythons": pythons,
 }
 QUICK = ("lint", "catalog", "tests")

@@ -88,6 +88,14 @@ def test_failed_tests_run_once_more(root: Path, body: str, failures: list[str], 
     assert "in " in result.last_line
 
 
+def test_a_test_that_hangs_is_stopped(root: Path) -> None:
+    """A hang is a failure after a while, and the tests after it run."""
+    (root / "test_x.py").write_text("import time\ndef test_a(): time.sleep(600)\ndef test_b(): pass\n")
+    result = stages.pytest("own", "--timeout", "2", workers=0)
+    assert result.failures == ["test_x.py::test_a"]
+    assert "1 failed, 1 passed" in result.last_line
+
+
 def test_broken_module_is_a_failure(root: Path) -> None:
     """A module that cannot be imported fails the stage."""
     (root / "test_x.py").write_text("import no_such_module_at_all\n")
