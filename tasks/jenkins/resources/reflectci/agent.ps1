@@ -45,17 +45,22 @@ if (-not $python) {
 $rest = @($python | Select-Object -Skip 1)
 $folder = Join-Path ([IO.Path]::GetTempPath()) ('reflect-ci-' + [Guid]::NewGuid())
 
-if ($runner -match '^https?://') {
-    $url, $sum = $runner -split '#sha256=', 2
-    if (-not $sum) { Stop-Usage 'a runner from a URL needs its checksum: write URL#sha256=<64 hexadecimal digits>.' }
-    New-Item -ItemType Directory -Path $folder -ErrorAction Stop | Out-Null
-    $runner = Join-Path $folder 'reflect-ci.pyz'
-    Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $runner -TimeoutSec 120 -ErrorAction Stop
-    if ((Get-FileHash -LiteralPath $runner -Algorithm SHA256 -ErrorAction Stop).Hash -ne $sum) {
-        Stop-Usage "the checksum of $url is not the expected one. The file was not run."
+$file, $sum = $runner -split '#sha256=', 2
+
+if ($file -match '\.pyz$') {
+    if ($file -match '^https?://') {
+        if (-not $sum) { Stop-Usage 'a runner from a URL needs its checksum: write URL#sha256=<64 hexadecimal digits>.' }
+        New-Item -ItemType Directory -Path $folder -ErrorAction Stop | Out-Null
+        $url = $file
+        $file = Join-Path $folder 'reflect-ci.pyz'
+        Invoke-WebRequest -UseBasicParsing -Uri $url -OutFile $file -TimeoutSec 120 -ErrorAction Stop
+    }
+    if (-not (Test-Path -LiteralPath $file)) { Stop-Usage "runner: there is no file $file on this agent." }
+    if ($sum -and (Get-FileHash -LiteralPath $file -Algorithm SHA256 -ErrorAction Stop).Hash -ne $sum) {
+        Stop-Usage "the runner's file is not the one that its sha256 names. It was not run."
     }
 }
-elseif ($runner -notmatch '\.pyz$') {
+else {
     # What a package runs while it is installed gets to see no key.
     $key = $env:REFLECT_API_KEY
     $env:REFLECT_API_KEY = $null
@@ -69,5 +74,5 @@ elseif ($runner -notmatch '\.pyz$') {
     exit $LASTEXITCODE
 }
 
-& $python[0] @rest -I $runner $command
+& $python[0] @rest -I $file $command
 exit $LASTEXITCODE
