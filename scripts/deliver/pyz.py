@@ -14,6 +14,8 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from reflect_ci.recipes import RECIPES, SERVICE_CONNECTION
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "scripts" / "reflect_ci"
 REQUIREMENTS = Path(__file__).with_name("pyz-requirements.txt")
@@ -72,6 +74,10 @@ def runner() -> Iterator[tuple[str, bytes]]:
     for path in RUNNER.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(RUNNER.parent).as_posix(), path.read_bytes()
+    for recipe in RECIPES.values():
+        for file in recipe.files:
+            yield f"reflect_ci/tasks/{file.source}", (ROOT / "tasks" / file.source).read_bytes()
+    yield f"reflect_ci/tasks/{SERVICE_CONNECTION.source}", (ROOT / "tasks" / SERVICE_CONNECTION.source).read_bytes()
     yield "LICENSE", (ROOT / "LICENSE").read_bytes()
     yield "__main__.py", MAIN.encode()
 

@@ -78,6 +78,9 @@ def really_runs(tmp: Path, sim: Simulator, *argv: str | Path) -> None:
     assert sorted(started.suite for started in sim.started) == ["fails", "passes", "passes"]
     result = json.loads((tmp / "reflect-report" / "result.json").read_text())
     assert (result["verdict"], result["exitCode"]) == ("failed", 1)
+    written = call(tmp, sim, *argv, "init", "github", "--suites", "checkout")
+    assert written.returncode == 0, written.stderr
+    assert "suites: checkout" in (tmp / ".github" / "workflows" / "reflect.yml").read_text()
     assert KEY not in done.stdout + done.stderr + (tmp / "reflect-report" / "result.json").read_text()
 
 
