@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from catalog.platforms import Platform
 from catalog.tree import Tree
+from reflect_ci.exits import EXITS
 from reflect_ci.inputs import INPUTS, RUNNER
 
 BEGIN, END = "<!-- inputs:begin -->", "<!-- inputs:end -->"
@@ -50,13 +52,45 @@ def with_table(text: str, table: str) -> str:
 
 
 def write_tables(tree: Tree) -> Iterator[Path]:
-    """Write the tables of every platform; yield the files that changed."""
+    """Write the tables of the top README and of every platform's; yield the files that changed."""
+    texts = {tree.root / "README.md": with_root_tables}
     for platform in tree.platforms.values():
-        path = tree.folder(platform.name) / "README.md"
+        table = input_table(platform)
+        texts[tree.folder(platform.name) / "README.md"] = functools.partial(_with, table)
+    for path, change in texts.items():
         if not path.is_file():
             continue
         old = path.read_text(encoding="utf-8")
-        new = with_table(old, input_table(platform))
+        new = change(old)
         if new != old:
             path.write_text(new, encoding="utf-8")
             yield path
+
+
+def _with(table: str, text: str) -> str:
+    return with_table(text, table)
+
+
+def exits_table() -> str:
+    """Return the table of exit codes."""
+    lines = ["| code | word in reports | meaning |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {each.code} | {each.word} | {cell(each.meaning)} |" for each in EXITS)])
+
+
+def all_inputs_table() -> str:
+    """Return the whole input table: option, variable, default, commands, meaning."""
+    lines = ["| option | variable | default | commands | meaning |", "|---|---|---|---|---|"]
+    for row in INPUTS:
+        option = "(none)" if row.secret else row.metavar if row.kind == "list" else f"`--{row.name}`"
+        default = f"`{row.default}`" if row.default else ""
+        words = f" One of {', '.join(f'`{word}`' for word in row.choices)}." if row.choices else ""
+        lines.append(f"| {cell(option)} | `{row.env}` | {default} | {', '.join(row.commands)} | {cell(row.help + words)} |")
+    return "\n".join(lines)
+
+
+def with_root_tables(text: str) -> str:
+    """Return the text of the top README with its generated tables."""
+    for name, table in (("exits", exits_table()), ("inputs", all_inputs_table())):
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        text = re.sub(f"{begin}.*?{end}", lambda _match, t=table, b=begin, e=end: f"{b}\n{t}\n{e}", text, flags=re.DOTALL)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+    return text
