@@ -74,10 +74,11 @@ def key() -> str:
     debian.require_suite()
     digest = hashlib.sha256(repr(debian.candidates(PACKAGES)).encode())
     digest.update(repr([(needed.name, needed.version) for needed in site.requirements()]).encode())
-    folder = site.ROOT / "scripts"
-    sources = [path for path in sorted((folder / "reflect_ci").rglob("*")) if "__pycache__" not in path.parts]
-    for path in (*sources, *sorted((folder / "deliver").glob("*.py")), site.ROOT / "pyproject.toml"):
-        if path.is_file():
+    scripts = site.ROOT / "scripts"
+    folders = (scripts / "reflect_ci", site.ROOT / "tasks")  # what the wheel is of
+    sources = [path for folder in folders for path in sorted(folder.rglob("*"))]
+    for path in (*sources, *sorted((scripts / "deliver").glob("*.py")), site.ROOT / "pyproject.toml"):
+        if path.is_file() and "__pycache__" not in path.parts:
             digest.update(path.relative_to(site.ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 

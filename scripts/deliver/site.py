@@ -82,4 +82,4 @@ def _unpack_wheel(site: Path) -> None:
         if done.returncode != 0:
             raise RuntimeError(f"the wheel could not be built:\n{done.stdout}{done.stderr}")
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            wheel.extractall(site)
+            wheel.extractall(site, [name for name in wheel.namelist() if "__pycache__" not in name])
