@@ -175,20 +175,22 @@ def test_the_archive_can_be_carried_elsewhere(image: str, tmp_path: Path) -> Non
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Loaded image: {image}" in docker("load", "--input", archive).stdout
+    assert f"Loaded image: {image.rpartition('-')[0]}" in docker("load", "--input", archive).stdout
 
 
 @pytest.mark.engine
-def test_the_same_inputs_give_the_same_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str) -> None:
-    """Built again in another folder, the archive is the same to the last bit."""
-    first = runner_image.build()
-    assert first.names[1] == image
+def test_the_same_inputs_give_the_same_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built twice in folders of its own, the archive is the same to the last bit."""
     debs = runner_image.store() / "debs"
-    monkeypatch.setenv("REFLECT_CI_CACHE", str(tmp_path))
-    (tmp_path / "debs").symlink_to(debs)
-    second = runner_image.build()
-    assert second.archive != first.archive
-    assert second.archive.read_bytes() == first.archive.read_bytes()
+    debs.mkdir(parents=True, exist_ok=True)
+    archives = []
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "debs").symlink_to(debs)
+        monkeypatch.setenv("REFLECT_CI_CACHE", str(tmp_path / name))
+        archives.append(runner_image.build().archive)
+    assert archives[0] != archives[1]
+    assert archives[0].read_bytes() == archives[1].read_bytes()
 
 
 def test_the_dockerfile_is_clean() -> None:
