@@ -184,3 +184,18 @@ def test_shellcheck_refuses(tmp_path: Path) -> None:
     run = subprocess.run(["shellcheck", str(script)], env={"PATH": path_with_runner()}, capture_output=True, text=True)
     assert run.returncode != 0
     assert "SC2086" in run.stdout
+
+
+def test_component_project_is_whole() -> None:
+    """The folder holds what the root of a component project needs, with this repository's licence."""
+    assert (FOLDER / "README.md").is_file()
+    assert (FOLDER / "LICENSE.md").read_text() == (ROOT / "LICENSE").read_text()
+    # GitLab publishes at most thirty components of a project.
+    assert 0 < len(TEMPLATES) <= 30
+    assert sorted(path.name for path in FOLDER.iterdir()) == [
+        ".gitlab-ci.yml",
+        "LICENSE.md",
+        "README.md",
+        "samples",
+        "templates",
+    ]
