@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from .builder.progress import run
 from .catalog import KEY, TEKTON, Volume, exit_code, install, params, pipelinerun, taskrun
 from .namespace import Finished, Namespace
 from .session import Cluster
@@ -316,15 +317,41 @@ def test_the_stepaction_hands_its_results_to_its_task(pipelines: Namespace) -> N
     assert end.results["execution-url"].startswith("https://")
 
 
-def test_clean_up_cancels_what_a_lost_pod_left(pipelines: Namespace) -> None:
-    """When a pod is killed without a chance to cancel, `finally` cancels what executions.json names, and it counts as lost."""
+def test_clean_up_cancels_what_a_killed_runner_left(pipelines: Namespace) -> None:
+    """When the runner is killed without a chance to cancel, `finally` cancels what executions.json names."""
     url = pipelines.simulator.url
     pipelines.apply(pipelinerun("lost", "deploy-and-test", {"suites": ["never-ends"], "api-url": url}, workspaces=[Volume(pipelines).workspace]))
     assert pipelines.wait_for(lambda: started(pipelines, "never-ends"))
-    # Seen by the service means saved by the runner right after: give it that moment.
-    assert pipelines.wait_for(lambda: len([call for call in pipelines.simulator.calls() if "/never-ends/" in call["path"]]) >= 2)
-    pipelines.kubectl("delete", "pod", "--selector=tekton.dev/pipelineRun=lost,tekton.dev/pipelineTask=test", "--grace-period=0", "--force")
+    # Saved before the first poll, so a poll means that it is saved.
+    assert pipelines.wait_for(lambda: [call for call in pipelines.simulator.calls() if call["method"] == "GET" and "/never-ends/executions/" in call["path"]])
+    kill_runner(pipelines, "tekton.dev/pipelineRun=lost,tekton.dev/pipelineTask=test")
     end = pipelines.finished("pipelinerun", "lost")
     assert end.condition == FAILED
-    assert end.results.get("verdict") in (None, "lost")
-    assert pipelines.simulator.wait_for(lambda service: not [each for each in service.running() if each["suite"] == "never-ends"]), "left running"
+    assert "verdict" not in end.results
+    assert {child["pipelineTaskName"] for child in end.object["status"]["childReferences"]} >= {"test", "clean-up"}
+    (status,) = [each["status"] for each in started(pipelines, "never-ends")]
+    assert status in ("canceled", "cancelled")
+
+
+def kill_runner(namespace: Namespace, selector: str) -> None:
+    """Kill the runner of a pod by SIGKILL, as a node that runs out of memory does: the child of Tekton's entrypoint."""
+    found = namespace.kubectl("get", "pods", f"--selector={selector}", "--output=jsonpath={.items[0].status.containerStatuses[0].containerID}").stdout
+    container = found.removeprefix("containerd://")
+    node = ["docker", "exec", f"{namespace.cluster.name}-control-plane"]
+    tasks = run([*node, "ctr", "--namespace", "k8s.io", "tasks", "ls"])
+    (entrypoint,) = [line.split()[1] for line in tasks.splitlines() if line.startswith(container)]
+    (runner,) = run([*node, "pgrep", "-P", entrypoint]).split()
+    run([*node, "kill", "-KILL", runner])
+
+
+def test_a_pod_that_vanished_is_made_anew(outside: Namespace) -> None:
+    """Tekton makes a new pod for an evicted one, which starts the suite again: the first execution was cancelled before."""
+    outside.simulator.reset()
+    outside.apply(taskrun("evicted", "reflect-run", {"suites": "never-ends", "api-url": outside.simulator.url}))
+    assert outside.wait_for(lambda: len(started(outside, "never-ends")) == 1)
+    outside.kubectl("delete", "pod", "--selector=tekton.dev/taskRun=evicted", "--wait=false")
+    assert outside.wait_for(lambda: len(started(outside, "never-ends")) == 2)
+    assert len(outside.simulator.running()) == 1
+    end = stopped(outside, "taskrun", "evicted", "never-ends", "TaskRunCancelled")
+    assert end.condition[0] == "False"
+    assert outside.simulator.wait_for(lambda service: not service.running()), "left running"
