@@ -193,6 +193,21 @@ def test_start_then_collect(status: str, tmp_path: Path) -> None:
     assert ran.green == (status == "passed"), ran.log
 
 
+@pytest.mark.parametrize("external", [False, True], ids=["gitlab", "github"])
+def test_commit(external: bool, tmp_path: Path) -> None:
+    """Reflect is told a commit only when the pull request is on GitHub; a commit of GitLab's own means nothing there."""
+    head = "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
+    variables = {
+        "CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY": "octo-org/shop",
+        "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA": head,
+    }
+    with Simulator({"suites": SUITES}) as sim:
+        ran = sample("push.gitlab-ci.yml", sim, tmp_path, **(variables if external else {}))
+        assert ran.green, ran.log
+        expected = {"owner": "octo-org", "repo": "shop", "sha": head} if external else None
+        assert (sim.started[0].body or {}).get("gitHub") == expected
+
+
 NEVER = {"suites": {"regression-tests": {"status": "never"}}}
 
 
