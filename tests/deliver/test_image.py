@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deliver import image as runner_image
+from deliver import site
 from reflect_ci import __version__
 from reflect_ci.simulate import Simulator
 
@@ -180,17 +182,28 @@ def test_the_archive_can_be_carried_elsewhere(image: str, tmp_path: Path) -> Non
 
 @pytest.mark.engine
 def test_the_same_inputs_give_the_same_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Built twice in folders of its own, the archive is the same to the last bit."""
+    """Built from two clones with caches of their own, the archive is the same to the last bit."""
     debs = runner_image.store() / "debs"
     debs.mkdir(parents=True, exist_ok=True)
-    archives = []
+    archives: list[Path] = []
     for name in ("one", "another"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "debs").symlink_to(debs)
+        # Both are of one copy: somebody may be editing the tree that this runs in.
+        clone = tmp_path / name / "clone"
+        _copy_sources(tmp_path / "one" / "clone" if archives else ROOT, clone)
+        monkeypatch.setattr(site, "ROOT", clone)
         monkeypatch.setenv("REFLECT_CI_CACHE", str(tmp_path / name))
         archives.append(runner_image.build().archive)
     assert archives[0] != archives[1]
     assert archives[0].read_bytes() == archives[1].read_bytes()
+
+
+def _copy_sources(source: Path, target: Path) -> None:
+    for name in ("scripts/reflect_ci", "scripts/deliver", "tasks"):
+        shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(source / name, target / name)
 
 
 def test_the_dockerfile_is_clean() -> None:
