@@ -136,7 +136,9 @@ def test_preview(event: Event, tmp_path: Path) -> None:
         ran = run_sample("pull-request-preview.yml", event, sim, tmp_path)
         assert ran.green, ran.log
         (started,) = sim.started
-        assert sha_of(started.body) == HEAD
+        # A merge group's commit is the one that is checked out; a pull request's is not.
+        checked_out = act.git(tmp_path / "shop", "rev-parse", "HEAD")
+        assert sha_of(started.body) == (HEAD if event is PULL_REQUEST else checked_out)
         assert re.fullmatch(r"preview-\d+\.example\.com", replacement(started.body))
     # The service of GitHub cannot be reached here: a comment that fails is a warning, not a red job.
     assert ("The comment was not written" in ran.log) == (event is PULL_REQUEST), ran.log

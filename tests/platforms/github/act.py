@@ -29,21 +29,33 @@ def pin() -> str:
     return next(match["ref"] for match in USES.finditer(text) if match["owner"] == CATALOG)
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """Run git without the machine's settings; return what it prints."""
+    environ = {"PATH": path_with_runner(), "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+    words = [
+        "git",
+        "-c",
+        "user.name=test",
+        "-c",
+        "user.email=test@example.com",
+        "-c",
+        "init.defaultBranch=main",
+        *arguments,
+    ]
+    run = subprocess.run(words, cwd=folder, env=environ, check=True, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
 def repository(folder: Path, workflows: Mapping[str, str]) -> Path:
     """Make a user's repository with these workflows, committed, as act wants one."""
     for name, text in workflows.items():
         path = folder / ".github" / "workflows" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    environ = {"PATH": path_with_runner(), "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
-    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main"]
-    for arguments in (
-        ["init", "--quiet"],
-        ["remote", "add", "origin", "https://github.com/octo-org/shop.git"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message", "a shop"],
-    ):
-        subprocess.run([*git, *arguments], cwd=folder, env=environ, check=True)
+    git(folder, "init", "--quiet")
+    git(folder, "remote", "add", "origin", "https://github.com/octo-org/shop.git")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "a shop")
     return folder
 
 
