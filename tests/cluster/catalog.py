@@ -26,7 +26,21 @@ KEY = "K3yThatMustNotLeakAnywhere0123456789abcd"
 def give_image(cluster: Cluster) -> None:
     """Give the runner's image to the node under the name that users' files have; it is there already, so this is quick."""
     here = f"docker.io/library/{cluster.image}"
-    run(["docker", "exec", f"{cluster.name}-control-plane", "ctr", "--namespace", "k8s.io", "images", "tag", "--force", here, IMAGE])
+    run(
+        [
+            "docker",
+            "exec",
+            f"{cluster.name}-control-plane",
+            "ctr",
+            "--namespace",
+            "k8s.io",
+            "images",
+            "tag",
+            "--force",
+            here,
+            IMAGE,
+        ]
+    )
 
 
 def install(namespace: Namespace) -> None:
@@ -58,7 +72,9 @@ def kustomized(namespace: Namespace, sample: str, *replaced: tuple[str, str]) ->
 def forget_cluster_role_bindings(namespace: Namespace, *names: str) -> None:
     """Delete what a trigger left outside of its namespace."""
     for name in names:
-        namespace.cluster.kubectl("delete", "clusterrolebinding", f"{name}-{namespace.name}", "--ignore-not-found", check=False)
+        namespace.cluster.kubectl(
+            "delete", "clusterrolebinding", f"{name}-{namespace.name}", "--ignore-not-found", check=False
+        )
 
 
 def params(values: Mapping[str, str | list[str]]) -> list[dict[str, Any]]:
@@ -125,6 +141,10 @@ class Volume:
         shutil.rmtree(target, ignore_errors=True)
         node = f"{self.namespace.cluster.name}-control-plane"
         done = subprocess.run(
-            ["docker", "cp", f"{node}:{source}/{folder}", str(target)], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+            ["docker", "cp", f"{node}:{source}/{folder}", str(target)],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
         )
         return target if done.returncode == 0 else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,28 @@ def place(cluster: Cluster) -> Iterator[Namespace]:
         Volume(namespace).make()
         url = namespace.simulator.url
         runs = [taskrun(name, "reflect-run", {"api-url": url, **values}) for name, (values, *_) in CASES.items()]
-        as_file = {"api-url": url, "suites": "late", "secret-name": "none", "api-key-file": "/workspace/credentials/api-key"}
-        runs.append(taskrun("as-file", "reflect-run", as_file, workspaces=[{"name": "credentials", "secret": {"secretName": "reflect-api-key"}}]))
-        runs.append(taskrun("reported", "reflect-run", {"api-url": url, "suites": "start-503-created"}, workspaces=[Volume(namespace).workspace]))
+        as_file = {
+            "api-url": url,
+            "suites": "late",
+            "secret-name": "none",
+            "api-key-file": "/workspace/credentials/api-key",
+        }
+        runs.append(
+            taskrun(
+                "as-file",
+                "reflect-run",
+                as_file,
+                workspaces=[{"name": "credentials", "secret": {"secretName": "reflect-api-key"}}],
+            )
+        )
+        runs.append(
+            taskrun(
+                "reported",
+                "reflect-run",
+                {"api-url": url, "suites": "start-503-created"},
+                workspaces=[Volume(namespace).workspace],
+            )
+        )
         namespace.apply(runs)
         yield namespace
 
@@ -90,7 +110,16 @@ def test_a_taskrun_ends_as_it_must(place: Namespace, name: str) -> None:
     log = log_of(place, name)
     assert (end.condition, exit_code(end.object)) == (condition, code), log
     assert end.results["verdict"] == verdict
-    assert set(end.results) >= {"status", "execution-id", "execution-url", "executions", "verdicts", "passed", "failed", "total"}
+    assert set(end.results) >= {
+        "status",
+        "execution-id",
+        "execution-url",
+        "executions",
+        "verdicts",
+        "passed",
+        "failed",
+        "total",
+    }
     assert sorted(each.partition("/")[0] for each in end.results["executions"].split()) == suites
     for suite in suites:
         assert len(started(place, suite)) == 1
@@ -106,7 +135,11 @@ def test_the_deadline_cancels_on_the_service(place: Namespace) -> None:
     place.finished("taskrun", "deadline")
     (execution,) = started(place, "never-ends")
     assert execution["status"] in ("canceled", "cancelled")
-    assert [call for call in place.simulator.calls() if call["method"] == "PATCH" and f"/{execution['id']}/" in call["path"] and "/never-ends/" in call["path"]]
+    assert [
+        call
+        for call in place.simulator.calls()
+        if call["method"] == "PATCH" and f"/{execution['id']}/" in call["path"] and "/never-ends/" in call["path"]
+    ]
 
 
 def test_overrides_reach_the_service(place: Namespace) -> None:
@@ -162,7 +195,13 @@ def test_reports_go_to_the_workspace(place: Namespace, tmp_path: Path) -> None:
     assert place.finished("taskrun", "reported").condition == SUCCEEDED
     folder = Volume(place).copy("reported", tmp_path / "reports")
     assert folder is not None
-    assert {path.name for path in folder.iterdir()} >= {"junit.xml", "result.json", "summary.md", "report.html", "executions.json"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "junit.xml",
+        "result.json",
+        "summary.md",
+        "report.html",
+        "executions.json",
+    }
     assert json.loads((folder / "result.json").read_text())["verdict"] == "passed"
     assert not any(KEY in path.read_text() for path in folder.iterdir())
 
@@ -184,7 +223,9 @@ def test_pods_are_restricted(place: Namespace) -> None:
 
 def stopped(namespace: Namespace, kind: str, name: str, suite: str, status: str) -> Finished:
     """Set a run's spec.status once the service started its suite, and wait for its end."""
-    assert namespace.wait_for(lambda: started(namespace, suite)), namespace.kubectl("get", "pods,taskruns", check=False).stdout
+    assert namespace.wait_for(lambda: started(namespace, suite)), namespace.kubectl(
+        "get", "pods,taskruns", check=False
+    ).stdout
     namespace.kubectl("patch", kind, name, "--type=merge", "--patch", json.dumps({"spec": {"status": status}}))
     return namespace.finished(kind, name)
 
@@ -209,7 +250,9 @@ def test_a_taskrun_that_is_cancelled_cancels_on_the_service(outside: Namespace) 
 def test_a_taskrun_that_times_out_cancels_on_the_service(outside: Namespace) -> None:
     """Tekton's own timeout cancels the remote execution too."""
     outside.simulator.reset()
-    outside.apply(taskrun("timed-out", "reflect-run", {"suites": "never-ends", "api-url": outside.simulator.url}, timeout="20s"))
+    outside.apply(
+        taskrun("timed-out", "reflect-run", {"suites": "never-ends", "api-url": outside.simulator.url}, timeout="20s")
+    )
     end = outside.finished("taskrun", "timed-out")
     assert end.condition == ("False", "TaskRunTimeout")
     assert started(outside, "never-ends"), "it had no time to start anything"
@@ -219,7 +262,11 @@ def test_a_taskrun_that_times_out_cancels_on_the_service(outside: Namespace) -> 
 def test_a_pipelinerun_that_is_cancelled_cancels_on_the_service(outside: Namespace) -> None:
     """Cancelling the PipelineRun stops the fan-out and cancels each remote execution."""
     outside.simulator.reset()
-    outside.apply(pipelinerun("cancelled", "deploy-and-test", {"suites": ["never-ends", "never-ends"], "api-url": outside.simulator.url}))
+    outside.apply(
+        pipelinerun(
+            "cancelled", "deploy-and-test", {"suites": ["never-ends", "never-ends"], "api-url": outside.simulator.url}
+        )
+    )
     assert outside.wait_for(lambda: len(started(outside, "never-ends")) == 2)
     end = stopped(outside, "pipelinerun", "cancelled", "never-ends", "Cancelled")
     assert end.condition == ("False", "Cancelled")
@@ -248,28 +295,38 @@ def pipelines(cluster: Cluster) -> Iterator[Namespace]:
         install(namespace)
         Volume(namespace).make()
         url = namespace.simulator.url
-        samples = [document for path in ("pipeline.yaml", "step-in-your-task.yaml") for document in yaml.safe_load_all((TEKTON / "samples" / path).read_text())]
-        for document in samples:
-            # The only changes: the simulated service's address and suite, and a name that the test knows.
-            document = json.loads(json.dumps(document).replace('"value": "smoke-tests"', '"value": "passes"'))
-            add_api_url(document, url)
-            if "generateName" in document["metadata"]:
-                document["metadata"] = {"name": document["metadata"]["generateName"] + "sample"}
-            namespace.apply(document)
+        for sample in (
+            "pipeline.yaml",
+            "step-in-your-task.yaml",
+            "taskrun.yaml",
+            "taskrun-key-as-file.yaml",
+            "pipelinerun.yaml",
+        ):
+            for document in yaml.safe_load_all(adapted((TEKTON / "samples" / sample).read_text(), url)):
+                add_api_url(document, url)
+                if "generateName" in document["metadata"]:
+                    document["metadata"] = {"name": document["metadata"]["generateName"] + sample.partition(".")[0]}
+                if document["spec"].get("pipelineRef") == {"name": "deploy-and-test"}:
+                    document["spec"]["workspaces"] = [Volume(namespace).workspace]
+                namespace.apply(document)
         suites = [SUITES[number % len(SUITES)] for number in range(30)]
         namespace.apply(pipelinerun("thirty", "deploy-and-test", {"suites": suites, "api-url": url}))
-        namespace.apply(
-            pipelinerun(
-                "deployed", "deploy-and-test", {"suites": ["takes-2", "late"], "deploy-task": "deploy-my-app", "api-url": url},
-                workspaces=[Volume(namespace).workspace],
-            )
-        )  # fmt: skip
         yield namespace
+
+
+def adapted(text: str, url: str) -> str:
+    """Return a sample with suites of the simulated service for its own, and an address that answers for its host."""
+    for old, new in {"smoke-tests": "passes", "checkout": "retried", "search": "late"}.items():
+        text = re.sub(rf"(?m)^(\s+(?:value:.*\b|- )){old}$", rf"\g<1>{new}", text)
+    text = text.replace("smoke-tests retried", "passes retried")
+    return text.replace("https://staging.example.com/\n", url.replace("/v1", "/_simulate/started\n"))
 
 
 def add_api_url(document: dict[str, Any], url: str) -> None:
     """Point the steps and tasks that call Reflect to the simulated service."""
     spec = document["spec"]
+    if (spec.get("taskRef") or spec.get("pipelineRef") or {}).get("name") in ("reflect-run", "deploy-and-test"):
+        spec["params"] += params({"api-url": url})
     for part in (*spec.get("tasks", []), *spec.get("finally", []), *spec.get("steps", [])):
         reference = part.get("taskRef") or part.get("ref") or {}
         if str(reference.get("name", "")).startswith("reflect-"):
@@ -280,11 +337,20 @@ def test_thirty_suites_at_once_each_get_their_verdict(pipelines: Namespace) -> N
     """The fan-out runs a TaskRun a suite; the PipelineRun fails, and tells each suite's verdict."""
     end = pipelines.finished("pipelinerun", "thirty", 600)
     assert end.condition == FAILED, end.message
-    words = {"passes": "passed", "fails": "failed", "canceled": "canceled", "empty": "empty", "retried": "passed", "mixed": "failed"}
+    words = {
+        "passes": "passed",
+        "fails": "failed",
+        "canceled": "canceled",
+        "empty": "empty",
+        "retried": "passed",
+        "mixed": "failed",
+    }
     expected = sorted(f"{suite}={words[suite]}" for suite in SUITES for _ in range(5))
     assert sorted(end.results["verdicts"].split()) == expected
     assert end.results["verdict"] == "canceled"
-    names = {child["displayName"] for child in end.object["status"]["childReferences"] if child["pipelineTaskName"] == "test"}
+    names = {
+        child["displayName"] for child in end.object["status"]["childReferences"] if child["pipelineTaskName"] == "test"
+    }
     assert names == {f"Reflect suite {suite}" for suite in SUITES}
     counts = {suite: len(started(pipelines, suite)) for suite in ("fails", "canceled", "empty", "retried", "mixed")}
     assert counts == dict.fromkeys(counts, 5)
@@ -292,27 +358,41 @@ def test_thirty_suites_at_once_each_get_their_verdict(pipelines: Namespace) -> N
 
 def test_the_deployment_comes_first(pipelines: Namespace, tmp_path: Path) -> None:
     """The Task that deploys is run before the suites, and the fan-out shares the volume for its reports."""
-    end = pipelines.finished("pipelinerun", "deployed")
+    end = pipelines.finished("pipelinerun", "deploy-and-test-pipelinerun")
     assert end.condition[0] == "True", end.message
-    assert end.results["verdicts"] == "late=passed takes-2=passed"
-    runs = {child["pipelineTaskName"]: pipelines.get("taskrun", child["name"]) for child in end.object["status"]["childReferences"]}
+    assert end.results["verdicts"] == "late=passed passes=passed retried=passed"
+    runs = {
+        child["pipelineTaskName"]: pipelines.get("taskrun", child["name"])
+        for child in end.object["status"]["childReferences"]
+    }
     assert runs["deploy"]["status"]["completionTime"] <= runs["test"]["status"]["startTime"]
-    folder = Volume(pipelines).copy("deployed", tmp_path / "reports")
+    folder = Volume(pipelines).copy("deploy-and-test-pipelinerun", tmp_path / "reports")
     assert folder is not None
-    assert len(list(folder.rglob("result.json"))) == 2
+    assert len(list(folder.rglob("result.json"))) == 3
 
 
 def test_the_sample_pipeline_runs(pipelines: Namespace) -> None:
     """The sample of a Pipeline of one's own passes; nothing failed, so nothing is cleaned up."""
-    end = pipelines.finished("pipelinerun", "release-sample")
+    end = pipelines.finished("pipelinerun", "release-pipeline")
     assert end.condition == ("True", "Completed"), end.message
     assert [skipped["name"] for skipped in end.object["status"]["skippedTasks"]] == ["clean-up"]
 
 
+@pytest.mark.parametrize(
+    ("name", "verdicts"),
+    [("reflect-taskrun", "passes=passed retried=passed"), ("reflect-taskrun-key-as-file", "passes=passed")],
+)
+def test_the_sample_taskruns_run(pipelines: Namespace, name: str, verdicts: str) -> None:
+    """The samples of a TaskRun pass."""
+    end = pipelines.finished("taskrun", name)
+    assert end.condition == SUCCEEDED, log_of(pipelines, name)
+    assert end.results["verdicts"] == verdicts
+
+
 def test_the_stepaction_hands_its_results_to_its_task(pipelines: Namespace) -> None:
     """The StepAction in a Task of one's own: its step results become the Task's."""
-    end = pipelines.finished("taskrun", "release-check-sample")
-    assert end.condition == SUCCEEDED, log_of(pipelines, "release-check-sample")
+    end = pipelines.finished("taskrun", "release-check-step-in-your-task")
+    assert end.condition == SUCCEEDED, log_of(pipelines, "release-check-step-in-your-task")
     assert end.results["verdict"] == "passed"
     assert end.results["execution-url"].startswith("https://")
 
@@ -320,10 +400,23 @@ def test_the_stepaction_hands_its_results_to_its_task(pipelines: Namespace) -> N
 def test_clean_up_cancels_what_a_killed_runner_left(pipelines: Namespace) -> None:
     """When the runner is killed without a chance to cancel, `finally` cancels what executions.json names."""
     url = pipelines.simulator.url
-    pipelines.apply(pipelinerun("lost", "deploy-and-test", {"suites": ["never-ends"], "api-url": url}, workspaces=[Volume(pipelines).workspace]))
+    pipelines.apply(
+        pipelinerun(
+            "lost",
+            "deploy-and-test",
+            {"suites": ["never-ends"], "api-url": url},
+            workspaces=[Volume(pipelines).workspace],
+        )
+    )
     assert pipelines.wait_for(lambda: started(pipelines, "never-ends"))
     # Saved before the first poll, so a poll means that it is saved.
-    assert pipelines.wait_for(lambda: [call for call in pipelines.simulator.calls() if call["method"] == "GET" and "/never-ends/executions/" in call["path"]])
+    assert pipelines.wait_for(
+        lambda: [
+            call
+            for call in pipelines.simulator.calls()
+            if call["method"] == "GET" and "/never-ends/executions/" in call["path"]
+        ]
+    )
     kill_runner(pipelines, "tekton.dev/pipelineRun=lost,tekton.dev/pipelineTask=test")
     end = pipelines.finished("pipelinerun", "lost")
     assert end.condition == FAILED
@@ -335,7 +428,9 @@ def test_clean_up_cancels_what_a_killed_runner_left(pipelines: Namespace) -> Non
 
 def kill_runner(namespace: Namespace, selector: str) -> None:
     """Kill the runner of a pod by SIGKILL, as a node that runs out of memory does: the child of Tekton's entrypoint."""
-    found = namespace.kubectl("get", "pods", f"--selector={selector}", "--output=jsonpath={.items[0].status.containerStatuses[0].containerID}").stdout
+    found = namespace.kubectl(
+        "get", "pods", f"--selector={selector}", "--output=jsonpath={.items[0].status.containerStatuses[0].containerID}"
+    ).stdout
     container = found.removeprefix("containerd://")
     node = ["docker", "exec", f"{namespace.cluster.name}-control-plane"]
     tasks = run([*node, "ctr", "--namespace", "k8s.io", "tasks", "ls"])

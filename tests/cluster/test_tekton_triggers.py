@@ -28,7 +28,16 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 def post(namespace: Namespace, listener: str, body: str, headers: Mapping[str, str]) -> int:
     """Send a request to a listener's Service from inside of the cluster's node; return the status."""
     address = namespace.get("service", f"el-{listener}")["spec"]["clusterIP"]
-    words = ["docker", "exec", "--interactive", f"{namespace.cluster.name}-control-plane", "curl", "--silent", "--max-time", "60"]
+    words = [
+        "docker",
+        "exec",
+        "--interactive",
+        f"{namespace.cluster.name}-control-plane",
+        "curl",
+        "--silent",
+        "--max-time",
+        "60",
+    ]
     words += ["--output", "/dev/null", "--write-out", "%{http_code}", "--data-binary", "@-"]
     for name, value in {"Content-Type": "application/json", **headers}.items():
         words += ["--header", f"{name}: {value}"]
@@ -39,7 +48,9 @@ def post(namespace: Namespace, listener: str, body: str, headers: Mapping[str, s
 def listening(namespace: Namespace, listener: str) -> None:
     """Wait until a listener answers at all."""
     namespace.kubectl("wait", f"eventlistener/{listener}", "--for=condition=Ready", "--timeout=180s", seconds=200)
-    assert namespace.wait_for(lambda: post(namespace, listener, "{}", {}) in (200, 202), seconds=120), f"{listener} does not answer"
+    assert namespace.wait_for(lambda: post(namespace, listener, "{}", {}) in (200, 202), seconds=120), (
+        f"{listener} does not answer"
+    )
 
 
 def with_api_url(text: str, url: str) -> str:
@@ -88,7 +99,11 @@ def deployment(number: int, **changes: Any) -> dict[str, Any]:
     """Return a deployment_status event as GitHub sends it, reduced to what is read; changes by dotted path."""
     event: dict[str, Any] = {
         "action": "created",
-        "deployment_status": {"id": number, "state": "success", "environment_url": "http://reflect-simulator/_simulate/started"},
+        "deployment_status": {
+            "id": number,
+            "state": "success",
+            "environment_url": "http://reflect-simulator/_simulate/started",
+        },
         "deployment": {"id": number, "sha": SHA, "environment": "production"},
         "repository": {"name": "shop", "owner": {"login": "acme"}},
     }
@@ -101,7 +116,9 @@ def deployment(number: int, **changes: Any) -> dict[str, Any]:
     return event
 
 
-def github(namespace: Namespace, event: dict[str, Any], secret: str = "github-secret", kind: str = "deployment_status") -> int:
+def github(
+    namespace: Namespace, event: dict[str, Any], secret: str = "github-secret", kind: str = "deployment_status"
+) -> int:
     """Send an event, signed as GitHub signs."""
     body = json.dumps(event)
     signature = "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
@@ -119,7 +136,9 @@ def test_a_successful_deployment_starts_the_pipeline_once(place: Namespace) -> N
     (body,) = [each["body"] for each in place.simulator.started() if each["suite"] == "takes-2"]
     assert body["overrides"]["hostnames"] == [{"original": "shop.example.com", "replacement": "reflect-simulator"}]
     assert body["gitHub"] == {"owner": "acme", "repo": "shop", "sha": SHA}
-    assert [name for name in names(place, "pipelineruns") if name.startswith("reflect-github")] == ["reflect-github-2147483650"]
+    assert [name for name in names(place, "pipelineruns") if name.startswith("reflect-github")] == [
+        "reflect-github-2147483650"
+    ]
 
 
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
@@ -129,7 +148,10 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "wrong-state": ({"deployment_status__state": "failure"}, {}),
     "in-progress": ({"deployment_status__state": "in_progress"}, {}),
     "no-environment-url": ({"deployment_status__environment_url": ""}, {}),
-    "hostile-url": ({"deployment_status__environment_url": 'https://x.example.com/"}],"serviceAccountName":"admin","x":[{"a":"'}, {}),
+    "hostile-url": (
+        {"deployment_status__environment_url": 'https://x.example.com/"}],"serviceAccountName":"admin","x":[{"a":"'},
+        {},
+    ),
     "hostile-sha": ({"deployment__sha": "$(touch pwned)"}, {}),
     "hostile-repository": ({"repository__name": {"a": "b"}}, {}),
 }
@@ -138,7 +160,10 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 def test_no_other_event_starts_anything(place: Namespace) -> None:
     """A wrong signature, event, environment, state or malformed text starts nothing, and no sender learns why."""
     before = names(place, "pipelineruns")
-    statuses = {name: github(place, deployment(9000 + number, **changes), **options) for number, (name, (changes, options)) in enumerate(REFUSED.items())}
+    statuses = {
+        name: github(place, deployment(9000 + number, **changes), **options)
+        for number, (name, (changes, options)) in enumerate(REFUSED.items())
+    }
     assert set(statuses.values()) == {202}
     # The right one that follows proves that the listener had time for those before it.
     assert github(place, deployment(9999, deployment__environment="staging")) == 202
@@ -175,8 +200,16 @@ def test_a_release_starts_the_suites_once(place: Namespace) -> None:
 
 def test_no_other_notification_starts_anything(place: Namespace) -> None:
     """A wrong or missing Authorization header, another app, or a release that is not out starts nothing."""
-    wrong = [heroku(place, release(50), "another"), heroku(place, release(51), ""), heroku(place, release(52, app="other-app"))]
-    wrong += [heroku(place, release(53, "failed")), heroku(place, release(54, "pending")), heroku(place, release(55, app='a","x":"b'))]
+    wrong = [
+        heroku(place, release(50), "another"),
+        heroku(place, release(51), ""),
+        heroku(place, release(52, app="other-app")),
+    ]
+    wrong += [
+        heroku(place, release(53, "failed")),
+        heroku(place, release(54, "pending")),
+        heroku(place, release(55, app='a","x":"b')),
+    ]
     assert set(wrong) == {202}
     assert heroku(place, release(56)) == 202
     assert place.wait_for(lambda: "reflect-heroku-shop-staging-v56" in names(place, "taskruns"))
@@ -196,9 +229,25 @@ class Azure:
     def job(self, suites: str, secret: str = "azure-secret", **changes: Any) -> str:
         """Let a job wait, as InvokeRESTAPI@1 in Callback mode does; return its id."""
         job = str(uuid.uuid4())
-        body = {"suites": suites, "planUrl": self.plan_url, "projectId": str(uuid.uuid4()), "hubName": "build", "planId": str(uuid.uuid4())}
-        body |= {"jobId": job, "timelineId": str(uuid.uuid4()), "taskInstanceId": str(uuid.uuid4()), "attempt": "1", "authToken": TOKEN, **changes}
-        assert post(self.namespace, "reflect-azure", json.dumps(body), {"X-Reflect-Secret": secret} if secret else {}) == 202
+        body = {
+            "suites": suites,
+            "planUrl": self.plan_url,
+            "projectId": str(uuid.uuid4()),
+            "hubName": "build",
+            "planId": str(uuid.uuid4()),
+        }
+        body |= {
+            "jobId": job,
+            "timelineId": str(uuid.uuid4()),
+            "taskInstanceId": str(uuid.uuid4()),
+            "attempt": "1",
+            "authToken": TOKEN,
+            **changes,
+        }
+        assert (
+            post(self.namespace, "reflect-azure", json.dumps(body), {"X-Reflect-Secret": secret} if secret else {})
+            == 202
+        )
         return job
 
     def run_of(self, job: str) -> str:
@@ -225,7 +274,11 @@ def azure(cluster: Cluster) -> Iterator[Azure]:
         plan_url = stack.enter_context(cluster.reachable(events.url))
         install(namespace)
         namespace.secret("reflect-azure-webhook", {"secret": "azure-secret"})
-        text = kustomized(namespace, "azure-callback", ("https://dev.azure.com/contoso/ ", f"https://dev.azure.com/contoso/ {plan_url} "))
+        text = kustomized(
+            namespace,
+            "azure-callback",
+            ("https://dev.azure.com/contoso/ ", f"https://dev.azure.com/contoso/ {plan_url} "),
+        )
         namespace.apply(with_api_url(text, namespace.simulator.url))
         stack.callback(forget_cluster_role_bindings, namespace, "reflect-azure")
         listening(namespace, "reflect-azure")
@@ -240,7 +293,9 @@ def no_token(azure: Azure) -> None:
         assert TOKEN not in azure.namespace.kubectl("logs", pod, "--all-containers", check=False).stdout, pod
 
 
-@pytest.mark.parametrize(("suites", "result"), [("passes retried", "succeeded"), ("passes fails", "failed"), ("no-such-suite", "failed")])
+@pytest.mark.parametrize(
+    ("suites", "result"), [("passes retried", "succeeded"), ("passes fails", "failed"), ("no-such-suite", "failed")]
+)
 def test_a_waiting_job_is_completed_with_the_verdict(azure: Azure, suites: str, result: str) -> None:
     """The job is completed once with the suites' verdict, its token is nowhere, and the Secret is gone."""
     job = azure.job(suites)
@@ -265,7 +320,9 @@ def test_an_event_that_comes_twice_runs_once(azure: Azure) -> None:
     assert azure.result(ids["jobId"]) == "succeeded"
     azure.job("takes-2", **ids, attempt="2")
     runs = [name for name in names(azure.namespace, "pipelineruns") if f"-{ids['jobId'][:8]}-" in name]
-    assert azure.namespace.wait_for(lambda: len([n for n in names(azure.namespace, "pipelineruns") if f"-{ids['jobId'][:8]}-" in n]) == 2), runs
+    assert azure.namespace.wait_for(
+        lambda: len([n for n in names(azure.namespace, "pipelineruns") if f"-{ids['jobId'][:8]}-" in n]) == 2
+    ), runs
 
 
 def test_no_stranger_starts_anything(azure: Azure) -> None:
@@ -283,7 +340,9 @@ def test_no_stranger_starts_anything(azure: Azure) -> None:
     ]
     known = azure.job("passes")
     assert azure.result(known) == "succeeded"
-    assert [job for job in strangers if any(f"-{job[:8]}-" in name for name in names(azure.namespace, "pipelineruns"))] == []
+    assert [
+        job for job in strangers if any(f"-{job[:8]}-" in name for name in names(azure.namespace, "pipelineruns"))
+    ] == []
     assert [job for job in strangers if azure.events.completed(job)] == []
 
 
@@ -293,18 +352,35 @@ def test_a_cancelled_run_completes_its_job_as_failed(azure: Azure, status: str) 
     job = azure.job("never-ends")
     name = azure.run_of(job)
     before = len(azure.namespace.simulator.running())
-    assert azure.namespace.wait_for(lambda: len(azure.namespace.simulator.running()) > max(0, before - 1)), "it did not start"
-    azure.namespace.kubectl("patch", "pipelinerun", name, "--type=merge", "--patch", json.dumps({"spec": {"status": status}}))
+    assert azure.namespace.wait_for(lambda: len(azure.namespace.simulator.running()) > max(0, before - 1)), (
+        "it did not start"
+    )
+    azure.namespace.kubectl(
+        "patch", "pipelinerun", name, "--type=merge", "--patch", json.dumps({"spec": {"status": status}})
+    )
     assert azure.result(job) == "failed"
     assert azure.namespace.simulator.wait_for(lambda service: not service.running()), "left running"
 
 
 def test_thirty_waiting_jobs_outlive_the_controller(azure: Azure) -> None:
     """Thirty jobs that wait at once are all completed rightly although Tekton's controller is killed in the middle."""
-    suites = {"passes": "succeeded", "fails": "failed", "takes-2": "succeeded", "retried": "succeeded", "empty": "failed"}
+    suites = {
+        "passes": "succeeded",
+        "fails": "failed",
+        "takes-2": "succeeded",
+        "retried": "succeeded",
+        "empty": "failed",
+    }
     jobs = {azure.job(suite): result for _ in range(6) for suite, result in suites.items()}
     assert azure.namespace.wait_for(lambda: any(azure.events.completed(job) for job in jobs), 300)
-    killed = ["--namespace=tekton-pipelines", "delete", "pod", "--selector=app=tekton-pipelines-controller", "--grace-period=0", "--force"]
+    killed = [
+        "--namespace=tekton-pipelines",
+        "delete",
+        "pod",
+        "--selector=app=tekton-pipelines-controller",
+        "--grace-period=0",
+        "--force",
+    ]
     azure.namespace.cluster.kubectl(*killed)
     waiting = [job for job in jobs if not azure.events.completed(job)]
     assert waiting, "all were completed before the controller was killed"

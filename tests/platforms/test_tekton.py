@@ -27,7 +27,7 @@ UNKNOWN_TO_LINT = (
     r"Invalid name for \w+ '\$\(tt\.params\.run\)'",  # a name that the trigger fills in
     r"references Pipeline 'deploy-and-test', but provides no workspace",  # the workspaces are optional
     r"Pipeline 'deploy-and-test' references task 'reflect-run' \(as 'test'\), but parameter 'suites' is not supplied",  # the matrix gives it
-    r"references task '\$\(params\.deploy-task\)' but the referenced task cannot be found",  # the user's own Task
+    r"references task 'undefined' but the referenced task cannot be found",  # the user's own Task, by a resolver
     r"'\$\(tasks\.test\.results\.verdicts\[\*\]\)' - 'verdicts\[\*\]' is not a result",  # all results of a matrix
     r"Invalid name for 'suites\[\*\]'",
 )
@@ -35,7 +35,11 @@ UNKNOWN_TO_LINT = (
 
 def lint(folder: Path) -> list[str]:
     """Return the findings of tekton-lint on every manifest below a folder that are none of its own gaps."""
-    files = [str(path) for path in sorted(folder.rglob("*.yaml")) if "kustom" not in str(path.relative_to(folder)) and path.name != "images.yaml"]
+    files = [
+        str(path)
+        for path in sorted(folder.rglob("*.yaml"))
+        if "kustom" not in str(path.relative_to(folder)) and path.name != "images.yaml"
+    ]
     done = subprocess.run(
         [str(LINT), "--format", "json", *files],
         capture_output=True,
@@ -129,7 +133,9 @@ def documents(path: Path) -> list[dict[str, object]]:
 
 def test_the_pipeline_hands_on_every_param_of_the_task_but_the_named_ones() -> None:
     """An input of the Task is an input of the Pipeline too, with the same default, and reaches the Task under its name."""
-    (task,), (pipeline,) = (documents(TEKTON / path) for path in (TASK, "pipeline/deploy-and-test/deploy-and-test.yaml"))
+    (task,), (pipeline,) = (
+        documents(TEKTON / path) for path in (TASK, "pipeline/deploy-and-test/deploy-and-test.yaml")
+    )
     left_out = {"suites", "report-dir", "concurrency", "missing-key", "wait"}
     wanted = {param["name"]: param.get("default") for param in task["spec"]["params"] if param["name"] not in left_out}  # type: ignore[index]
     given = {param["name"]: param.get("default") for param in pipeline["spec"]["params"]}  # type: ignore[index]
@@ -191,7 +197,12 @@ def test_every_declared_result_is_written(tmp_path: Path, as_step: bool) -> None
 def test_refused_input_still_gives_each_suite_a_verdict(tmp_path: Path) -> None:
     """A fan-out without a key says `usage` for every suite, not that they are lost."""
     with Simulator() as sim:
-        environ = {"PATH": os.defpath, "TEKTON_RESULTS_DIR": str(tmp_path), "REFLECT_API_URL": sim.url, "REFLECT_SUITES": "a b"}
+        environ = {
+            "PATH": os.defpath,
+            "TEKTON_RESULTS_DIR": str(tmp_path),
+            "REFLECT_API_URL": sim.url,
+            "REFLECT_SUITES": "a b",
+        }
         environ["REFLECT_REPORT_DIR"] = str(tmp_path / "reports")
         assert main(["run"], environ) == 2
     assert (tmp_path / "verdicts").read_text() == "a=usage b=usage"
@@ -218,10 +229,20 @@ def test_cancel_takes_the_folder_that_a_fan_out_left(tmp_path: Path) -> None:
     """The clean-up of the Pipeline reads every executions.json below the shared folder, and finished ones do no harm."""
     with Simulator() as sim:
         for suite in ("never-ends", "passes"):
-            environ = {"PATH": os.defpath, "REFLECT_API_URL": sim.url, "REFLECT_SUITES": suite, "REFLECT_API_KEY": "k" * 40}
+            environ = {
+                "PATH": os.defpath,
+                "REFLECT_API_URL": sim.url,
+                "REFLECT_SUITES": suite,
+                "REFLECT_API_KEY": "k" * 40,
+            }
             environ |= {"REFLECT_REPORT_DIR": str(tmp_path / suite), "REFLECT_WAIT": "false"}
             assert main(["run"], environ) == 0
-        environ = {"PATH": os.defpath, "REFLECT_API_URL": sim.url, "REFLECT_API_KEY": "k" * 40, "REFLECT_FROM_FILE": str(tmp_path)}
+        environ = {
+            "PATH": os.defpath,
+            "REFLECT_API_URL": sim.url,
+            "REFLECT_API_KEY": "k" * 40,
+            "REFLECT_FROM_FILE": str(tmp_path),
+        }
         assert main(["cancel"], environ) == 0
         assert sim.wait_for(lambda service: not service.running(), seconds=30)
         assert {started.suite: started.status for started in sim.started}["never-ends"] in ("canceled", "cancelled")
@@ -229,5 +250,10 @@ def test_cancel_takes_the_folder_that_a_fan_out_left(tmp_path: Path) -> None:
 
 def test_a_folder_without_executions_is_nothing_to_cancel(tmp_path: Path) -> None:
     """A fan-out that started nothing leaves nothing to clean up."""
-    environ = {"PATH": os.defpath, "REFLECT_API_URL": "http://127.0.0.1:9/v1", "REFLECT_API_KEY": "k" * 40, "REFLECT_FROM_FILE": str(tmp_path)}
+    environ = {
+        "PATH": os.defpath,
+        "REFLECT_API_URL": "http://127.0.0.1:9/v1",
+        "REFLECT_API_KEY": "k" * 40,
+        "REFLECT_FROM_FILE": str(tmp_path),
+    }
     assert main(["cancel"], environ) == 0

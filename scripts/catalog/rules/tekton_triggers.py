@@ -22,9 +22,8 @@ def tekton_webhook(tree: Tree) -> Iterator[Finding]:
                 yield each.finding(
                     f"trigger {trigger.get('name')}: nobody checks a signature or a shared secret (a missing header included)"
                 )
-        logs = text_of(each.spec.get("resources"))
-        if "token" in _bound(tree, each) and not re.search(r"K_LOGGING_CONFIG.*level\W+error", logs):
-            yield each.finding("a bound token is logged: set K_LOGGING_CONFIG to the level error")
+        if "token" in _bound(tree, each) and not re.search(r"level\W+error", _logging(tree, each)):
+            yield each.finding("a bound token is logged: set K_LOGGING_CONFIG, from a Secret, to the level error")
     for each in manifests(tree, "TriggerTemplate"):
         for template in each.spec.get("resourcetemplates") or []:
             metadata = template.get("metadata") or {}
@@ -34,6 +33,19 @@ def tekton_webhook(tree: Tree) -> Iterator[Finding]:
                 )
             if "$(tt.params.token)" in text_of(template) and template.get("kind") != "Secret":
                 yield each.finding(f"the token gets into a {template.get('kind')}: only a Secret may hold it")
+
+
+def _logging(tree: Tree, listener: Manifest) -> str:
+    """Return the logging configuration that a listener takes from a Secret, '' when it has none of its own."""
+    template = listener.spec.get("resources", {}).get("kubernetesResource", {}).get("spec", {}).get("template", {})
+    for container in template.get("spec", {}).get("containers", []):
+        for item in container.get("env", []):
+            if item.get("name") == "K_LOGGING_CONFIG":
+                place = (item.get("valueFrom") or {}).get("secretKeyRef") or {}
+                for secret in manifests(tree, "Secret"):
+                    if secret.name == place.get("name"):
+                        return str(secret.object.get("stringData", {}).get(place.get("key"), ""))
+    return ""
 
 
 def _bound(tree: Tree, listener: Manifest) -> set[str]:

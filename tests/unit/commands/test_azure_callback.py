@@ -88,7 +88,9 @@ def environ_of(azure: Azure, **changes: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("status", "result"), [("Succeeded", "succeeded"), ("Failed", "failed"), ("None", "failed"), ("", "failed")])
+@pytest.mark.parametrize(
+    ("status", "result"), [("Succeeded", "succeeded"), ("Failed", "failed"), ("None", "failed"), ("", "failed")]
+)
 def test_only_succeeded_completes_the_job_as_succeeded(azure: Azure, status: str, result: str) -> None:
     """Every status but Succeeded fails the job."""
     assert main(["azure-callback", "complete"], environ_of(azure, AZURE_RESULT=status)) == 0
@@ -105,7 +107,9 @@ def test_azure_being_away_is_waited_out(azure: Azure) -> None:
     assert len(azure.calls) == 5
 
 
-def test_azure_staying_away_ends_after_a_while(azure: Azure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_azure_staying_away_ends_after_a_while(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It does not wait for ever."""
     monkeypatch.setattr(azure_callback, "PATIENCE", 5.0)
     azure.answers = [503]
@@ -147,7 +151,9 @@ def test_only_configured_plan_urls_are_called(azure: Azure, url: str) -> None:
 
 def test_a_plan_url_without_its_slash_is_the_same_plan() -> None:
     """Azure writes it with and without a slash."""
-    assert azure_callback.allowed_plan("https://dev.azure.com/o", "https://dev.azure.com/o/") == "https://dev.azure.com/o/"
+    assert (
+        azure_callback.allowed_plan("https://dev.azure.com/o", "https://dev.azure.com/o/") == "https://dev.azure.com/o/"
+    )
     with pytest.raises(Stop):
         azure_callback.allowed_plan("https://dev.azure.com/other", "https://dev.azure.com/o")
 
@@ -155,7 +161,10 @@ def test_a_plan_url_without_its_slash_is_the_same_plan() -> None:
 IDS = ("AZURE_PROJECT_ID", "AZURE_PLAN_ID", "AZURE_JOB_ID", "AZURE_TASK_INSTANCE_ID", "AZURE_HUB_NAME")
 
 
-@pytest.mark.parametrize(("name", "value"), [*((name, value) for name in IDS for value in ("", "../../x", "$(system.JobId)")), ("AZURE_TOKEN", "")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*((name, value) for name in IDS for value in ("", "../../x", "$(system.JobId)")), ("AZURE_TOKEN", "")],
+)
 def test_malformed_fields_are_refused(azure: Azure, name: str, value: str) -> None:
     """Nothing is called with ids that are none."""
     assert main(["azure-callback", "complete"], environ_of(azure, **{name: value})) == 2
@@ -163,7 +172,9 @@ def test_malformed_fields_are_refused(azure: Azure, name: str, value: str) -> No
 
 
 @pytest.mark.parametrize(("answer", "gone"), [(200, True), (202, True), (404, True), (403, False), (500, False)])
-def test_the_secret_is_deleted_through_the_cluster(answer: int, gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secret_is_deleted_through_the_cluster(
+    answer: int, gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One DELETE with the service account's token; an answer that does not mean gone is not taken for it."""
     import requests
 
@@ -197,7 +208,14 @@ def test_without_a_cluster_nothing_is_deleted(tmp_path: Path) -> None:
 
 def guarded(azure: Azure, sim: Simulator, suite: str, tmp_path: Path) -> subprocess.Popen[str]:
     """Start the guard as the Task does."""
-    environ = environ_of(azure, REFLECT_SUITES=suite, REFLECT_API_URL=sim.url, REFLECT_API_KEY="k" * 20, PATH=os.defpath, HOME=str(tmp_path))
+    environ = environ_of(
+        azure,
+        REFLECT_SUITES=suite,
+        REFLECT_API_URL=sim.url,
+        REFLECT_API_KEY="k" * 20,
+        PATH=os.defpath,
+        HOME=str(tmp_path),
+    )
     return subprocess.Popen(
         [sys.executable, "-m", "reflect_ci", "azure-callback", "guard"],
         env=environ,

@@ -12,7 +12,10 @@ from reflect_ci.commands.collect import collect, line
 
 def test_all_passed_is_passed() -> None:
     """Only when every suite passed is the word passed."""
-    assert collect(["a=passed", "b=passed c=passed"], 2) == ("passed", [("a", "passed"), ("b", "passed"), ("c", "passed")])
+    assert collect(["a=passed", "b=passed c=passed"], 2) == (
+        "passed",
+        [("a", "passed"), ("b", "passed"), ("c", "passed")],
+    )
 
 
 def test_the_worst_comes_first() -> None:
