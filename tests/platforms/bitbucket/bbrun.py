@@ -44,5 +44,8 @@ def command(clone: Path, target: str, *options: str) -> Sequence[str | Path]:
 
 def environ(scratch: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Return bb-run's environment, which its steps see; variables: those of the repository or deployment."""
-    base = {"PATH": path_with_runner(), "HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
+    # Not above the clone: the engine keeps no cache of what is in the home folder.
+    home = scratch / "home"
+    home.mkdir(exist_ok=True)
+    base = {"PATH": path_with_runner(), "HOME": str(home), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
     return {**base, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONUNBUFFERED": "1", **variables}

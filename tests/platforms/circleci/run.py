@@ -139,6 +139,10 @@ class Machine:
             time.sleep(0.05)
         return process.returncode
 
+    def cache(self, key: str) -> Path:
+        """Return the folder that keeps a cache between pipelines."""
+        return self.scratch.parent / "circleci-caches" / re.sub(r"\W+", "-", key.replace("{{ arch }}", "arch"))
+
     def built_in(self, kind: str, body: Mapping[str, Any], result: Job) -> None:
         """Do a step of CircleCI's own."""
         workspace = self.scratch / "workspace"
@@ -156,8 +160,16 @@ class Machine:
                 shutil.copytree(workspace, result.folder / body["at"], dirs_exist_ok=True)
         elif kind in ("store_test_results", "store_artifacts"):
             result.stored.append(result.folder / body["path"])
-        elif kind in ("restore_cache", "save_cache"):
-            assert body.get("key") or body.get("keys")
+        elif kind == "restore_cache":
+            found = [self.cache(key) for key in body["keys"] if self.cache(key).is_dir()]
+            if found:
+                shutil.copytree(found[0], result.folder.parent, dirs_exist_ok=True)
+        elif kind == "save_cache":
+            # What a key holds never changes.
+            if not self.cache(body["key"]).exists():
+                for path in body["paths"]:
+                    inside = path.removeprefix("~/")
+                    shutil.copytree(result.folder.parent / inside, self.cache(body["key"]) / inside)
         else:
             assert kind == "checkout", kind
 

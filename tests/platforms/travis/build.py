@@ -114,12 +114,20 @@ class Build:
             "TRAVIS_PULL_REQUEST": "7" if self.event == "pull_request" else "false",
             "TRAVIS_JOB_WEB_URL": "https://app.travis-ci.com/bitbucket/acme/shop/jobs/42", **self.variables,
         }  # fmt: skip
+        directories = [Path(name.replace("$HOME", str(place))) for name in row.get("cache", {}).get("directories", [])]
+        kept = self.scratch.parent / "travis-cache"
+        for path in directories:
+            if (kept / path.name).is_dir():
+                shutil.copytree(kept / path.name, path)
         script = place / "build.sh"
         script.write_text(self.script(row))
         code, job.log = execute(
             ["/bin/bash", script], self.case, self.sim,
             env=environ, cwd=job.clone, log=place / "log", cancel=self.cancel,
         )  # fmt: skip
+        for path in directories:
+            if path.is_dir():
+                shutil.copytree(path, kept / path.name, dirs_exist_ok=True)
         job.status = {0: "passed", 1: "failed"}.get(code, "errored")
         if "create" in workspace and job.status == "passed":
             for name in workspace["create"]["paths"]:
