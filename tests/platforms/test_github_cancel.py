@@ -73,9 +73,14 @@ def test_signal_reaches_the_runner(tmp_path: Path) -> None:
 
 def test_killed_runner_is_cleaned_up_after(tmp_path: Path) -> None:
     """When the runner was killed before it could do anything, the step `if: cancelled()` cancels by the saved id."""
+
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        act.wait_for_saved_ids(tmp_path, "home/.cache/act/*/hostexecutor/reflect-report/executions.json")
+        # act's own way to cancel: it kills the step at once, and runs what is `if: cancelled()`.
+        process.send_signal(signal.SIGINT)
+
     with Simulator({"suites": NEVER}) as sim:
-        sample = (SAMPLES / "cancel-on-abort.yml").read_text()
-        log = cancelled(tmp_path, sim, sample, lambda process: process.send_signal(signal.SIGINT))
+        log = cancelled(tmp_path, sim, (SAMPLES / "cancel-on-abort.yml").read_text(), kill)
         assert [call.path for call in sim.calls if call.method == "PATCH"] == [
             f"/suites/regression-tests/executions/{sim.started[0].id}/cancel"
         ], log

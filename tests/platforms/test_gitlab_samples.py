@@ -14,6 +14,7 @@ import yaml
 
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, ROOT, Case, execute
+from tests.platforms.github.act import wait_for_saved_ids
 from tests.platforms.gitlab import local
 
 SAMPLES = ROOT / "tasks" / "gitlab" / "samples"
@@ -223,13 +224,13 @@ def test_cancelled_job(tmp_path: Path) -> None:
 
 def test_killed_job(tmp_path: Path) -> None:
     """When the runner was killed before it could do anything, after_script cancels by the saved id."""
+
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        wait_for_saved_ids(tmp_path, "shop/reflect-report/executions.json")
+        local.signal_job(process, signal.SIGKILL)
+
     with Simulator(NEVER) as sim:
-        ran = pipeline(
-            (SAMPLES / "cancel-on-abort.gitlab-ci.yml").read_text(),
-            sim,
-            tmp_path,
-            cancel=lambda process: local.signal_job(process, signal.SIGKILL),
-        )
+        ran = pipeline((SAMPLES / "cancel-on-abort.gitlab-ci.yml").read_text(), sim, tmp_path, cancel=kill)
         assert not ran.green
         assert [call.path for call in sim.calls if call.method == "PATCH"] == [
             f"/suites/regression-tests/executions/{sim.started[0].id}/cancel"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -105,6 +108,28 @@ def dotenv(path: Path, values: Mapping[str, str]) -> Path:
 def dump(workflow: object) -> str:
     """Return a workflow as YAML."""
     return yaml.safe_dump(workflow, sort_keys=False, allow_unicode=True)
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Cancel the job as GitHub does: SIGINT to the entry process of the step that runs, ten seconds, then the rest.
+
+    act itself kills at once, so the signal of GitHub is the test's.
+    """
+    for pid in children(process.pid):
+        os.kill(pid, signal.SIGINT)
+    end = time.monotonic() + 60  # GitHub's ten seconds, on a machine that is much slower
+    while children(process.pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+
+
+def wait_for_saved_ids(scratch: Path, pattern: str) -> None:
+    """Wait until the runner saved what it started: a process that is killed before that can be cleaned up by nobody."""
+    end = time.monotonic() + 120
+    while not list(scratch.glob(pattern)):
+        assert time.monotonic() < end, f"no {pattern}"
+        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:
