@@ -132,13 +132,18 @@ def test_loose_requirement_is_not_kept(tmp_path: Path, sim: Simulator, wheels: P
     assert code == 5, log
 
 
-def test_files_of_the_job_do_not_shadow_the_runner(tmp_path: Path, sim: Simulator, wheels: Path) -> None:
-    """A user's repository may hold requests.py or reflect_ci/: the runner imports its own modules."""
-    (tmp_path / "requests.py").write_text("raise SystemExit('shadowed')\n")
-    (tmp_path / "reflect_ci").mkdir()
-    (tmp_path / "reflect_ci" / "__init__.py").write_text("raise SystemExit('shadowed')\n")
-    path = python_of_this(tmp_path / "bin")
-    code, log = call(tmp_path, sim, None, path, PYTHONPATH=str(tmp_path), **index(wheels))
+@pytest.mark.parametrize("kind", ["file", "requirement"])
+def test_files_of_the_job_do_not_shadow_the_runner(
+    tmp_path: Path, sim: Simulator, wheels: Path, file: Path, kind: str
+) -> None:
+    """A user's repository may hold requests.py, json.py or reflect_ci/: the runner imports its own and Python's."""
+    for name in ("requests.py", "json.py", "argparse.py", "reflect_ci/__init__.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("raise SystemExit('shadowed')\n")
+    tools_path = python_of_this(tmp_path / "bin")
+    runner = str(file) if kind == "file" else None
+    code, log = call(tmp_path, sim, runner, tools_path, PYTHONPATH=str(tmp_path), **index(wheels))
     assert code == 0, log
 
 
