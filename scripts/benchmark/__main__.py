@@ -17,6 +17,7 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
     "2s": lambda: cases.one_suite(2, 10),
     "12s": lambda: cases.one_suite(12, 30),
     "thousand": cases.thousand,
+    "platforms": cases.platforms,
 }
 
 

@@ -128,3 +128,13 @@ def _service(suites: dict[str, dict[str, Any]], reports: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def platforms() -> Iterator[Row]:
+    """Job start to first request on the platforms' engines, with the runner installed, beside the vendor's curl line."""
+    from tests.platforms import first_request, first_request_scripts
+
+    for name, engine in {**first_request.ENGINES, **first_request_scripts.ENGINES}.items():
+        curl, ours, _bare = (min(times) for times in first_request.measure(engine, 5))
+        more = ours - curl
+        yield Row(f"{name}: job start to first request", f"{ours:.2f} s", f"the vendor's curl line {curl:.2f} s", f"at most 0.5 s more: {more:.2f} s", more <= 0.5)

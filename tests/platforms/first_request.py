@@ -1,15 +1,12 @@
 """How long after the job's start the first request is sent: ours beside the vendor's curl line, on the same engine.
 
-    .venv/bin/python -m tests.platforms.first_request [ROUNDS]
-
-prints a table of the best of all rounds. The runner is installed already in both of its rows: how long pip takes is the network's.
+`./scripts/bench platforms` measures it. The runner is installed already: how long pip takes is the network's.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -102,18 +99,3 @@ def measure(
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
     return seconds[True], seconds[False], bares
-
-
-def main(arguments: list[str]) -> int:
-    """Print the table."""
-    rounds = int(arguments[0]) if arguments else 5
-    print("| seconds to the first request | vendor's curl | this catalog | more | a bare Python with requests |")
-    print("|---|---|---|---|---|")
-    for name, engine in ENGINES.items():
-        curl, ours, bares = (min(times) for times in measure(engine, rounds))
-        print(f"| {name} | {curl:.2f} | {ours:.2f} | {ours - curl:.2f} | {bares:.2f} |")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

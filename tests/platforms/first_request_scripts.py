@@ -1,14 +1,11 @@
 """The time to the first request on Bitbucket, CircleCI and Travis, beside the vendor's curl line on the same engine.
 
-    .venv/bin/python -m tests.platforms.first_request_scripts [ROUNDS]
-
-prints a table as tests.platforms.first_request does for GitHub and GitLab. The vendor's lines are as they are
-documented, with the placeholders filled in, and in quotes where Bitbucket refuses them without.
+`./scripts/bench platforms` measures it. The vendor's lines are as documented, with the placeholders filled in, and in
+quotes where Bitbucket refuses them without.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, Case, execute
 from tests.platforms.bitbucket import bbrun
 from tests.platforms.circleci import orb, run
-from tests.platforms.first_request import first, measure
+from tests.platforms.first_request import first
 from tests.platforms.travis import build
 
 CURL = 'curl -X POST --data "{{}}" -H "x-api-key: {key}" {url}/suites/passes/executions'
@@ -79,18 +76,3 @@ ENGINES = {
     "CircleCI (own executor)": circleci,
     "Travis (own executor)": travis,
 }
-
-
-def main(arguments: list[str]) -> int:
-    """Print the table."""
-    rounds = int(arguments[0]) if arguments else 5
-    print("| seconds to the first request | vendor's curl | this catalog | more | a bare Python with requests |")
-    print("|---|---|---|---|---|")
-    for name, engine in ENGINES.items():
-        curl, ours, bares = (min(times) for times in measure(engine, rounds))
-        print(f"| {name} | {curl:.2f} | {ours:.2f} | {ours - curl:.2f} | {bares:.2f} |")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
