@@ -22,24 +22,39 @@ from reflect_ci.simulate import Simulator
 TEKTON = ROOT / "tasks" / "tekton"
 TASK = "task/reflect-run/reflect-run.yaml"
 LINT = ROOT / "scripts" / "tools" / "node_modules" / ".bin" / "tekton-lint"
+RESOLVER = """      taskRef:
+        resolver: cluster
+        params:
+          - name: kind
+            value: task
+          - name: name
+            value: $(params.deploy-task)
+          - name: namespace
+            value: $(context.pipelineRun.namespace)
+"""
 # What tekton-lint 1.1.0 does not know; the cluster's own validation, which does, accepts all of it.
 UNKNOWN_TO_LINT = (
     r"Invalid name for \w+ '\$\(tt\.params\.run\)'",  # a name that the trigger fills in
     r"references Pipeline 'deploy-and-test', but provides no workspace",  # the workspaces are optional
     r"Pipeline 'deploy-and-test' references task 'reflect-run' \(as 'test'\), but parameter 'suites' is not supplied",  # the matrix gives it
-    r"references task 'undefined' but the referenced task cannot be found",  # the user's own Task, by a resolver
     r"'\$\(tasks\.test\.results\.verdicts\[\*\]\)' - 'verdicts\[\*\]' is not a result",  # all results of a matrix
     r"Invalid name for 'suites\[\*\]'",
 )
 
 
-def lint(folder: Path) -> list[str]:
+def lint(folder: Path, copies: Path) -> list[str]:
     """Return the findings of tekton-lint on every manifest below a folder that are none of its own gaps."""
-    files = [
-        str(path)
-        for path in sorted(folder.rglob("*.yaml"))
-        if "kustom" not in str(path.relative_to(folder)) and path.name != "images.yaml"
-    ]
+    files = []
+    for path in sorted(folder.rglob("*.yaml")):
+        if "kustom" in str(path.relative_to(folder)) or path.name == "images.yaml":
+            continue
+        text = path.read_text()
+        if (
+            RESOLVER in text
+        ):  # tekton-lint 1.1.0 stumbles over a Task that a resolver finds; it gets one by name instead
+            path = copies / path.name
+            path.write_text(text.replace(RESOLVER, "      taskRef:\n        name: reflect-report\n"))
+        files.append(str(path))
     done = subprocess.run(
         [str(LINT), "--format", "json", *files],
         capture_output=True,
@@ -49,24 +64,33 @@ def lint(folder: Path) -> list[str]:
         timeout=300,
         check=False,
     )
-    # After warnings alone a sentence follows the list.
-    problems, _ = json.JSONDecoder().raw_decode(done.stdout)
+    problems = json.loads(done.stdout)
     assert isinstance(problems, list), done.stderr
     texts = [f"{Path(problem['path']).name}: {problem['rule']}: {problem['message']}" for problem in problems]
     return [text for text in texts if not any(re.search(known, text) for known in UNKNOWN_TO_LINT)]
 
 
-def test_tekton_lint_finds_nothing() -> None:
+def test_tekton_lint_finds_nothing(tmp_path: Path) -> None:
     """The manifests and samples pass tekton-lint, but for what it does not know."""
-    assert lint(TEKTON) == []
+    assert lint(TEKTON, tmp_path) == []
 
 
-def test_tekton_lint_would_find_something(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (TASK, "$(params.suites)", "$(params.suite)"),
+        ("pipeline/deploy-and-test/deploy-and-test.yaml", "$(params.hosts)", "$(params.host)"),
+        ("triggers/github-deployment/github-deployment.yaml", "$(tt.params.sha)", "$(tt.params.commit)"),
+    ],
+    ids=["task", "pipeline", "trigger"],
+)
+def test_tekton_lint_would_find_something(tmp_path: Path, file: str, old: str, new: str) -> None:
     """The same call finds a param that does not exist, so its silence means something."""
-    shutil.copytree(TEKTON / "task", tmp_path / "task")
-    path = tmp_path / TASK
-    path.write_text(path.read_text().replace("$(params.suites)", "$(params.suite)"))
-    assert any("suite" in text for text in lint(tmp_path))
+    shutil.copytree(TEKTON, tmp_path / "catalog")
+    path = tmp_path / "catalog" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert any(path.name in text for text in lint(tmp_path / "catalog", tmp_path))
 
 
 def sub(old: str, new: str) -> Callable[[str], str]:
