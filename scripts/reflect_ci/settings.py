@@ -160,7 +160,9 @@ def key(values: Values) -> str:
         source = f"the file {path!r}"
         if not text.strip():
             raise usage(f"api-key-file: {path!r} is empty. Write the API key into it.")
-        _refuse_placeholder(BY_NAME["api-key"], text.strip())
+        cure = cure_of(text.strip(), PLACEHOLDERS)
+        if cure:  # what the file holds is not shown: nothing hides it yet
+            raise usage(f"api-key-file: what REFLECT_API_KEY_FILE names, {path!r}, was never filled in; {cure}.")
     else:
         text = values.text("api-key")
         source = "REFLECT_API_KEY"
