@@ -19,6 +19,7 @@ TOOLS = (
     "pytest>=8.4,<10",
     "pytest-xdist>=3.6,<4",
     "pyyaml>=6,<7",
+    "pyte>=0.8,<1",
     "jsonschema>=4.23,<5",
     "lxml>=5,<7",
     "cryptography>=43",
