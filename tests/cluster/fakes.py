@@ -60,7 +60,7 @@ def kind(state: Path, arguments: list[str]) -> None:
     if arguments[:2] == ["get", "clusters"] and (state / "node").exists():
         print("reflect-ci")
     elif arguments[:2] == ["create", "cluster"]:
-        (state / "node").write_text(f"true {options['--image']}")
+        (state / "node").write_text(f"true 2026-01-01T00:00:00.5Z {options['--image']}")
         Path(options["--kubeconfig"]).write_text(KUBECONFIG)
     elif arguments[:2] == ["export", "kubeconfig"]:
         Path(arguments[arguments.index("--kubeconfig") + 1]).write_text(KUBECONFIG)
@@ -83,6 +83,14 @@ def kubectl(state: Path, arguments: list[str]) -> None:
         print(json.dumps({"items": [{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}))
     elif arguments[:2] == ["get", "configmap"]:
         print((state / "mark").read_text() if (state / "mark").exists() else "")
+    elif arguments[:2] == ["get", "pods"]:
+        # The state of the second look on is of after a restart.
+        looked = state / "looked"
+        begun = "2026-01-01T00:00:09Z" if looked.exists() or not (state / "stale").exists() else "2025-12-31T00:00:00Z"
+        if (state / "stale").exists():
+            looked.touch()
+        status = {"phase": "Running", "containerStatuses": [{"ready": True, "state": {"running": {"startedAt": begun}}}]}
+        print(json.dumps({"items": [{"metadata": {"name": "p"}, "status": status}]}))
     elif arguments[:2] == ["get", "deployments"]:
         ready = {"observedGeneration": 1, "readyReplicas": 1}
         item = {"metadata": {"name": "d", "generation": 1}, "spec": {"replicas": 1}, "status": ready}

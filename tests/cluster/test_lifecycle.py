@@ -12,7 +12,7 @@ import pytest
 
 from deliver.image import Built
 from tests.cluster import fakes
-from tests.cluster.builder import lifecycle, progress, sources
+from tests.cluster.builder import health, lifecycle, progress, sources
 from tests.cluster.builder.places import ClusterError, kubeconfig
 
 RELEASES = {
@@ -131,7 +131,7 @@ def test_a_broken_cluster_is_replaced(state: Path, monkeypatch: pytest.MonkeyPat
     if broken == "stopped":
         node.write_text(node.read_text().replace("true", "false"))
     elif broken == "other image":
-        node.write_text("true kindest/node:v1.0.0")
+        node.write_text("true 2026-01-01T00:00:00Z kindest/node:v1.0.0")
     else:
         (state / "silent").touch()
         monkeypatch.setattr(lifecycle, "PATIENCE", 0.0)
@@ -144,6 +144,23 @@ def test_a_broken_cluster_is_replaced(state: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(lifecycle, "load_archive", lambda *_: None)
     lifecycle.ensure()
     assert creations(state) == 2
+
+
+def test_what_was_ready_before_a_crash_is_not_ready_now(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that came back with its old state is waited for until its pods have really started again."""
+    lifecycle.ensure()
+    (state / "stale").touch()
+    said: list[str | None] = []
+
+    def look(source: sources.Source) -> str | None:
+        said.append(health.trouble(source))
+        return said[-1]
+
+    monkeypatch.setattr(lifecycle, "trouble", look)
+    lifecycle.ensure()
+    assert said[0] == "kube-system/p is not ready"
+    assert said[-1] is None
+    assert creations(state) == 1
 
 
 def test_a_lost_kubeconfig_is_written_again(state: Path) -> None:

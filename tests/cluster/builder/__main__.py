@@ -10,6 +10,7 @@ import time
 from deliver.debian import DebianError
 
 from . import lifecycle, simulator
+from .health import NODE
 from .places import CLUSTER_NAME, ClusterError, kubeconfig
 from .progress import attempt, say
 
@@ -60,13 +61,13 @@ def status() -> int:
     if attempt(["docker", "info"], seconds=30).returncode != 0:
         print("no Docker engine answers")
         return 1
-    inspected = attempt(["docker", "container", "inspect", lifecycle.NODE])
+    inspected = attempt(["docker", "container", "inspect", NODE])
     if inspected.returncode != 0:
         print(f"there is no cluster {CLUSTER_NAME}")
         return 1
     node = json.loads(inspected.stdout)[0]
     print(f"node: {node['State']['Status']}, of {node['Config']['Image']}")
-    tool = ["docker", "exec", lifecycle.NODE, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get"]
+    tool = ["docker", "exec", NODE, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get"]
     pods = attempt([*tool, "pods", "--all-namespaces", "--output", "json"], seconds=60)
     if pods.returncode != 0:
         print(f"Kubernetes does not answer: {pods.stderr.strip()[-300:]}")

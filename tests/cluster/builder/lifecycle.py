@@ -13,13 +13,13 @@ from pytest_kind import KindCluster  # type: ignore[import-untyped] # it comes w
 from deliver import image as runner_image
 
 from . import simulator, tekton
+from .health import NODE, kubectl_of, node_unready, trouble
 from .places import CLUSTER_NAME, ROOT, ClusterError, cache, fingerprint, kubeconfig, lock
 from .progress import attempt, run, say, wait_until
 from .sources import Source, chosen
 
-NODE = f"{CLUSTER_NAME}-control-plane"
 MARK = "reflect-ci-cluster"  # a ConfigMap that says what has been installed
-PATIENCE = 90.0  # for a cluster that may just be coming back with its engine
+PATIENCE = 180.0  # for a cluster that may just be coming back with its engine
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ def ensure() -> Ready:
             kubeconfig().unlink(missing_ok=True)
         kind = create_with_kind(source)
         kubectl = kubectl_of(source)
-        wait_until("the node", lambda: _node_unready(kubectl), 480)
+        wait_until("the node", lambda: node_unready(kubectl), 480)
         mark = _mark(kubectl)
         # What would be installed is known from its inputs, without reading it all again.
         wanted = fingerprint(*tekton.sources(), source.name, source.node_image)
         if mark.get("tekton") != wanted:
             tekton.install(kubectl, source.manifests())
             mark["tekton"] = wanted
+        wait_until("the cluster", lambda: trouble(source), 480)
         runner = _load_runner(source, kubectl, mark)
         if mark != _mark(kubectl):
             document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK, "namespace": "kube-system"}}
@@ -89,44 +90,6 @@ def exists() -> bool:
     return attempt(["docker", "container", "inspect", NODE]).returncode == 0
 
 
-def kubectl_of(source: Source) -> tekton.Kubectl:
-    """Give a function that runs kubectl against the cluster."""
-
-    def kubectl(*arguments: str, input: str | None = None) -> str:
-        places = ["--kubeconfig", str(kubeconfig()), "--cache-dir", str(cache() / "cluster" / "discovery")]
-        done = attempt([source.kubectl, *places, *arguments], input=input, seconds=300)
-        if done.returncode != 0:
-            raise ClusterError(f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-2000:]}")
-        return done.stdout
-
-    return kubectl
-
-
-def trouble(source: Source) -> str | None:
-    """Say what is wrong with the cluster that is there, or return None."""
-    inspected = attempt(["docker", "container", "inspect", "--format", "{{.State.Running}} {{.Config.Image}}", NODE])
-    if inspected.returncode != 0:
-        return "there is no cluster"
-    running, _, image = inspected.stdout.strip().partition(" ")
-    if _without_tag(image) != _without_tag(source.node_image):
-        return f"its node is of another image ({image})"
-    if running != "true":
-        return "its node is stopped"
-    if not kubeconfig().exists():
-        _write_kubeconfig(source)
-    kubectl = kubectl_of(source)
-    try:
-        return _node_unready(kubectl) or ("tekton" in _mark(kubectl) and tekton.unready(kubectl, tekton.NAMESPACES)) or None
-    except (ClusterError, ValueError, KeyError) as error:
-        return f"it does not answer ({str(error).splitlines()[-1][:200]})"
-
-
-def _without_tag(image: str) -> str:
-    """Name an image by its digest where it has one, as kind does."""
-    name, at, digest = image.partition("@")
-    return f"{name.rsplit(':', 1)[0]}@{digest}" if at else image
-
-
 def _wait_or_discard(source: Source) -> None:
     began = time.monotonic()
     while (wrong := trouble(source)) is not None:
@@ -136,23 +99,6 @@ def _wait_or_discard(source: Source) -> None:
             run(["docker", "rm", "--force", "--volumes", NODE])
             return
         time.sleep(3)
-
-
-def _write_kubeconfig(source: Source) -> None:
-    """Ask kind for the kubeconfig again, when another cache folder was in use or it was deleted."""
-    attempt([source.kind, "export", "kubeconfig", "--name", CLUSTER_NAME, "--kubeconfig", kubeconfig()])
-
-
-def _node_unready(kubectl: tekton.Kubectl) -> str | None:
-    try:
-        nodes = json.loads(kubectl("get", "nodes", "--output", "json"))["items"]
-    except ClusterError as error:
-        return str(error).splitlines()[-1][:200]
-    for node in nodes:
-        conditions = {condition["type"]: condition["status"] for condition in node["status"]["conditions"]}
-        if conditions.get("Ready") != "True":
-            return "the node is not ready"
-    return None if nodes else "there are no nodes"
 
 
 def _mark(kubectl: tekton.Kubectl) -> dict[str, str]:
