@@ -126,13 +126,13 @@ def test_pull_request_preview_of_a_fork(tmp_path: Path) -> None:
     assert "skip" in ran.log.lower()
 
 
-def test_pull_request_preview_of_a_hostile_branch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["x", "x'", 'x"', "x\\"])
+def test_pull_request_preview_of_a_hostile_branch(first: str, tmp_path: Path) -> None:
     """A branch may have any name, and nothing of it is run."""
     command = f"touch${{IFS}}{tmp_path}/pwned"
+    branch = f"{first};{command};$({command})`{command}`"
     with Simulator({"suites": SUITES}) as sim:
-        ran = sample(
-            "pull-request-preview.yml", sim, tmp_path, branch=f"x';{command};$({command})`{command}`", key=None
-        )
+        ran = sample("pull-request-preview.yml", sim, tmp_path, branch=branch, key=None)
         assert "Run Reflect suites" in ran.log
         assert sim.calls == []
     assert not (tmp_path / "pwned").exists()
