@@ -35,7 +35,7 @@ def deploy(file: Path, sim: Simulator, tmp: Path, **variables: str) -> tuple[int
         "REFLECT_API_KEY": KEY, "REFLECT_API_URL": sim.url, **variables,
     }  # fmt: skip
     code, log = execute(
-        machine.module("coherence", file, workdir), Case(), sim, env=machine.environ(tmp, given), cwd=workdir, log=tmp / "log"
+        machine.module("previews.coherence", file, workdir), Case(), sim, env=machine.environ(tmp, given), cwd=workdir, log=tmp / "log"
     )  # fmt: skip
     assert KEY not in log
     return code, log

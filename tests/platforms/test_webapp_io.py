@@ -58,7 +58,7 @@ def push(
     log = tmp / "log"
     log.unlink(missing_ok=True)
     code, output = execute(
-        machine.module("layerfile", home / "Layerfile", home, tmp / "machine", tmp / "variables.json"),
+        machine.module("previews.layerfile", home / "Layerfile", home, tmp / "machine", tmp / "variables.json"),
         Case(), sim, env=machine.environ(tmp, {}), cwd=tmp, log=log,
     )  # fmt: skip
     assert KEY not in output

@@ -31,7 +31,7 @@ class Coherence(Adapter):
             "REFLECT_WAIT_FOR_URL": sim.url.removesuffix("/v1") + "/_simulate/started",
         }
         code, log = execute(
-            machine.module("coherence", ROOT / "tasks" / "coherence" / "coherence.yml", workdir),
+            machine.module("previews.coherence", ROOT / "tasks" / "coherence" / "coherence.yml", workdir),
             case,
             sim,
             env={**variables, **environ_of(case, sim, tmp)},

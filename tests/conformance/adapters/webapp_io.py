@@ -46,7 +46,7 @@ class WebappIo(Adapter):
         variables = tmp / "variables.json"
         variables.write_text(json.dumps({"build": build, "secrets": given}))
         code, log = execute(
-            machine.module("layerfile", repository / "Layerfile", repository, tmp / "machine", variables),
+            machine.module("previews.layerfile", repository / "Layerfile", repository, tmp / "machine", variables),
             case,
             sim,
             env=machine.environ(tmp, own),

@@ -20,9 +20,9 @@ def environ(tmp: Path, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def module(name: str, *arguments: str | Path) -> list[str | Path]:
-    """Return the command line of one of the executors."""
+    """Return the command line of one of the executors, named as `previews.coherence`."""
     # Not -m: the job's folder must not be searched for modules, and the repository has to be.
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; runpy.run_module('tests.platforms.previews.{name}', run_name='__main__', alter_sys=False)"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; runpy.run_module('tests.platforms.{name}', run_name='__main__', alter_sys=False)"
     return [sys.executable, "-c", code, *arguments]
 
 
