@@ -77,6 +77,8 @@ def _suites(old: str, given: str, style: Style = words) -> Slot:
 
 
 _API_KEY_YAML = "          api-key: ${{"
+_BITBUCKET_CALL = "            - sh ci/reflect-run.sh\n"
+_TRAVIS_CALL = "  - sh ci/reflect-run.sh\n"
 SHELL = File("shell/reflect-run.sh", "ci/reflect-run.sh")
 
 RECIPES: dict[str, Recipe] = {
@@ -169,6 +171,53 @@ RECIPES: dict[str, Recipe] = {
         (
             "Add REFLECT_API_KEY under Settings > CI/CD > Variables, masked.",
             "Include the file in .gitlab-ci.yml: include: [{local: .gitlab/reflect.gitlab-ci.yml}]",
+        ),
+    ),
+    "bitbucket": Recipe(
+        "Bitbucket Pipelines",
+        (
+            File("bitbucket/reflect-run.sh", "ci/reflect-run.sh"),
+            File(
+                "bitbucket/samples/push.yml",
+                "bitbucket-pipelines.reflect.yml",
+                _suites('REFLECT_SUITES="regression-tests"', "REFLECT_SUITES={}", shell),
+                Slot(_BITBUCKET_CALL, "            - export REFLECT_HOSTS={}\n" + _BITBUCKET_CALL, _BITBUCKET_CALL, shell),
+            ),
+        ),
+        (
+            "Add REFLECT_API_KEY under Repository settings > Repository variables, secured.",
+            "Take the step into bitbucket-pipelines.yml, and the cache under definitions.",
+        ),
+    ),
+    "circleci": Recipe(
+        "CircleCI",
+        (
+            File(
+                "circleci/samples/push.yml",
+                ".circleci/reflect.yml",
+                _suites("suites: regression-tests", "suites: {}"),
+                Slot("          suites: regression-tests\n", "          suites: regression-tests\n          hosts: {}\n", "          suites: regression-tests\n"),
+            ),
+        ),
+        (
+            "Add REFLECT_API_KEY to a context named reflect (Organization Settings > Contexts).",
+            "Take the orb and the job into .circleci/config.yml.",
+        ),
+    ),
+    "travis": Recipe(
+        "Travis CI",
+        (
+            File("travis/reflect-run.sh", "ci/reflect-run.sh"),
+            File(
+                "travis/samples/push.travis.yml",
+                ".travis.reflect.yml",
+                _suites('REFLECT_SUITES="regression-tests"', "REFLECT_SUITES={}", shell),
+                Slot(_TRAVIS_CALL, "  - export REFLECT_HOSTS={}\n" + _TRAVIS_CALL, _TRAVIS_CALL, shell),
+            ),
+        ),
+        (
+            "Add REFLECT_API_KEY under More options > Settings > Environment Variables, not displayed in the log.",
+            "Take the job into .travis.yml, as a stage after the deployment.",
         ),
     ),
 }
