@@ -65,7 +65,7 @@ def text_commands(tree: Tree) -> Iterator[Finding]:
 
 @rule("travis-deadline")
 def deadline(tree: Tree) -> Iterator[Finding]:
-    """The deadline is below the 50 minutes after which Travis takes the job's machine away, with the tests still running."""
+    """The deadline is below the 50 minutes after which Travis takes the machine of a public repository away, with the tests still running."""
     minutes = re.compile(r"REFLECT_TIMEOUT=\"?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
     for path, document in builds(tree):
         for _, command in commands(document, "script", *DEAF):
