@@ -155,9 +155,10 @@ def test_long_suites_are_handed_over_once(tmp_path: Path) -> None:
         inputs = environ(sim, aws, tmp_path, REFLECT_STATE_MACHINE=MACHINE)
         with emulator.function("codedeploy_hook.handler", inputs, tmp_path) as function:
             answers = [function.call(each) for each in (event, event, hook())]
-        assert [json.loads(text)["hook"] for text in aws.machines.values()][0] == event["LifecycleEventHookExecutionId"]
+        assert json.loads(next(iter(aws.machines.values())))["hook"] == event["LifecycleEventHookExecutionId"]
         assert len(aws.machines) == 2
-        assert sim.calls == aws.statuses == []
+        assert sim.calls == []
+        assert aws.statuses == []
     assert [answer["verdict"] for answer in answers] == ["handed-over", "duplicate", "handed-over"]
 
 

@@ -33,8 +33,9 @@ def say(text: str) -> None:
 
 def client(service: str) -> Any:
     """Return a boto3 client whose requests are short and repeated a few times."""
-    import boto3  # when first needed: it takes a while
-    from botocore.config import Config
+    # When first needed: it takes a while. boto3 has no types of its own.
+    import boto3  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
 
     return boto3.client(
         service,

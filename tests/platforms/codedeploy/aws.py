@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,7 +20,6 @@ class Aws:
     """One account. secrets: ARN to text. statuses: what CodeDeploy was told, in order. machines: name to input.
 
     troubles: operation to the error codes that its next calls get, in order (each is used up; `…` at the end: for ever).
-    hook_over: answer as when the hook's status is known already.
     """
 
     secrets: dict[str, str] = field(default_factory=dict)
@@ -29,7 +27,6 @@ class Aws:
     machines: dict[str, str] = field(default_factory=dict)
     troubles: dict[str, list[str]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
-    on_secret: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Aws:
         handler = type("Handler", (_Handler,), {"aws": self})
@@ -70,7 +67,6 @@ class Aws:
         }.get(operation, _unknown)(body)
 
     def _secret(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.on_secret()
         arn = body["SecretId"]
         if arn not in self.secrets:
             return 400, {"__type": "ResourceNotFoundException", "message": "Secrets Manager can't find the specified secret."}
