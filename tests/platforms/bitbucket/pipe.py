@@ -39,7 +39,10 @@ def image() -> str:
     subprocess.run([ROOT / "scripts" / "engine"], env=environ(), stdin=subprocess.DEVNULL, check=True)
     built = runner_image.build()
     docker("load", "--quiet", "--input", built.archive)
-    return docker("build", "--quiet", "--build-arg", f"BASE={built.names[1]}", FOLDER).strip().splitlines()[-1]
+    name = f"reflect-run-pipe:{built.names[1].partition(':')[2]}"
+    # By its id, which no other process can give to something else meanwhile.
+    words = ["build", "--quiet", "--tag", name, "--build-arg", f"BASE={built.names[1]}", FOLDER]
+    return docker(*words).strip().splitlines()[-1]
 
 
 def step_variables() -> dict[str, str]:
