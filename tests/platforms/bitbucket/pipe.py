@@ -41,7 +41,7 @@ def image() -> str:
     docker("load", "--quiet", "--input", built.archive)
     name = f"reflect-run-pipe:{built.names[1].partition(':')[2]}"
     # By its id, which no other process can give to something else meanwhile.
-    words = ["build", "--quiet", "--tag", name, "--build-arg", f"BASE={built.names[1]}", FOLDER]
+    words: list[str | Path] = ["build", "--quiet", "--tag", name, "--build-arg", f"BASE={built.names[1]}", FOLDER]
     return docker(*words).strip().splitlines()[-1]
 
 
