@@ -102,7 +102,17 @@ def test_hang_is_reported_before_lambda_ends_it(aws: Aws, functions: Any, monkey
 
 
 def test_status_is_given_up_in_time(aws: Aws, functions: Any) -> None:
-    """A CodeDeploy that throttles for ever ends the function by an error before Lambda's own limit."""
+    """A CodeDeploy that throttles for ever is asked again until a moment before Lambda's limit; then the function fails."""
+    aws.troubles["PutLifecycleEventHookExecutionStatus"] = ["ThrottlingException", "…"]
+    context = Context(5)
+    with pytest.raises(functions.Trouble, match="ThrottlingException"):
+        functions.failed({"requestPayload": hook()}, context)
+    assert len(aws.calls) >= 2
+    assert context.get_remaining_time_in_millis() > 0
+
+
+def test_status_that_can_never_be_taken(aws: Aws, functions: Any) -> None:
+    """An answer of CodeDeploy that another try does not change fails the function at once."""
     aws.troubles["PutLifecycleEventHookExecutionStatus"] = ["InvalidDeploymentIdException", "…"]
     with pytest.raises(functions.Trouble, match="did not take Failed"):
         functions.failed({"requestPayload": hook()}, Context(60))

@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 import yaml
 
-from deliver.codedeploy import build
+from deliver.codedeploy import build, main
 from reflect_ci.inputs import INPUTS
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, ROOT, path_with_runner
@@ -141,8 +141,15 @@ def test_package_is_small_and_the_same_each_time(tmp_path: Path) -> None:
         assert all(entry.external_attr >> 16 & 0o444 == 0o444 for entry in archive.infolist())  # another user reads them
     assert {"codedeploy_hook.py", "reflect_aws.py", "reflect_ci/cli.py", "requests/__init__.py", "certifi/cacert.pem"} <= names
     assert not [name for name in names if name.startswith(("boto", "reflect_ci/simulate")) or "__pycache__" in name]
-    assert (tmp_path / "a" / "template.yaml").is_file()
-    assert (tmp_path / "a" / "lambda" / "reflect-verdict.asl.json").is_file()
+
+
+def test_build_says_what_is_next(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The build leaves all that `sam deploy` needs in one folder, and names the template."""
+    assert main(["--output", str(tmp_path / "out")]) == 0
+    assert f"--template-file {tmp_path}/out/template.yaml" in capfd.readouterr().out
+    named = re.findall(r"(?:CodeUri|DefinitionUri): (\S+)", (tmp_path / "out" / "template.yaml").read_text())
+    assert len(named) == 2
+    assert all((tmp_path / "out" / name).is_file() for name in named)
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/appspec.y*ml")), ids=lambda path: path.parent.name)

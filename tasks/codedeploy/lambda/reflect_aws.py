@@ -31,15 +31,15 @@ def say(text: str) -> None:
     print(f"reflect: {text}", flush=True)
 
 
-def client(service: str) -> Any:
-    """Return a boto3 client whose requests are short and repeated a few times."""
+def client(service: str, attempts: int = 5) -> Any:
+    """Return a boto3 client whose requests are short; throttling and outages are tried again, attempts in all."""
     # When first needed: it takes a while. boto3 has no types of its own.
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
 
     return boto3.client(
         service,
-        config=Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard", "total_max_attempts": 5}),
+        config=Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": attempts}),
     )
 
 
@@ -97,7 +97,8 @@ class Report:
         wait = 0.5
         while True:
             try:
-                client("codedeploy").put_lifecycle_event_hook_execution_status(
+                # One attempt, since this loop knows how much time is left.
+                client("codedeploy", attempts=1).put_lifecycle_event_hook_execution_status(
                     deploymentId=self.deployment, lifecycleEventHookExecutionId=self.execution, status=status
                 )
                 say(f"reported {status} to CodeDeploy for the deployment {self.deployment}")
