@@ -73,6 +73,20 @@ def test_crash_is_reported(
     assert KEY not in log.out + log.err
 
 
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit])
+def test_crash_before_the_runner_is_reported(
+    aws: Aws, functions: Any, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """What goes wrong before the runner is called is reported as Failed, too."""
+
+    def broken(_environ: object) -> str:
+        raise error
+
+    monkeypatch.setattr(functions, "key_of", broken)
+    functions.handler(hook(), Context(60))
+    assert [each["status"] for each in aws.statuses] == ["Failed"]
+
+
 def test_exit_code_without_a_report_is_not_green(aws: Aws, functions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code 0 alone is no success: the report must say passed, too."""
     monkeypatch.setattr("reflect_ci.cli.main", lambda *_: 0)
