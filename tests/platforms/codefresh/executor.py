@@ -142,9 +142,9 @@ class Build:
             name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "DOCKER_HOST") if name in os.environ
         }
         base["PATH"] = f"{self.tools}{os.pathsep}{base['PATH']}"
-        command = self.docker(variables) if self.image else []
+        command = self.docker(variables) if self.image else ["/bin/sh", "-c"]
         self.process = subprocess.Popen(
-            [*command, "/bin/sh", "-c", script],
+            [*command, script],
             env={**base, **variables}, cwd=self.volume, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         code = self.process.wait()
@@ -157,10 +157,11 @@ class Build:
     def docker(self, variables: Mapping[str, str]) -> list[str]:
         """Return the command line that runs a step in a container; values are in the environment, not on it."""
         words = ["docker", "run", "--rm", "--name", self.container, "--network", "host", "--workdir", self.inside]
-        words += ["--volume", f"{self.volume}:{self.inside}"]
+        # The image may have another signal than the usual one (that of a cluster's node has systemd's).
+        words += ["--stop-signal", "SIGTERM", "--volume", f"{self.volume}:{self.inside}"]
         words += [word for path in (*self.lent, str(self.tools)) for word in ("--volume", f"{path}:{path}:ro")]
         words += [word for name in (*variables, "PATH") for word in ("--env", name)]
-        return [*words, str(self.image)]
+        return [*words, "--entrypoint", "/bin/sh", str(self.image), "-c"]
 
     def export(self) -> None:
         """Take over the variables that the step exported."""
