@@ -220,6 +220,24 @@ RECIPES: dict[str, Recipe] = {
             "Take the job into .travis.yml, as a stage after the deployment.",
         ),
     ),
+    "codedeploy": Recipe(
+        "AWS CodeDeploy (EC2 and on-premises)",
+        (
+            File("codedeploy/ec2/reflect-run.sh", "scripts/reflect-run.sh"),
+            File(
+                "codedeploy/samples/ec2/scripts/validate.sh",
+                "scripts/validate.sh",
+                _suites("REFLECT_SUITES=regression-tests", "REFLECT_SUITES={}", shell),
+                Slot("exec sh", "export REFLECT_HOSTS={}\nexec sh", "exec sh", shell),
+            ),
+        ),
+        (
+            "Keep the key in /etc/reflect/api-key on the instances, readable for the user of `runas` only.",
+            "Name the deployment groups to test in scripts/validate.sh, and the script in appspec.yml:\n"
+            "    hooks: {ValidateService: [{location: scripts/validate.sh, timeout: 2400, runas: USER}]}",
+            "For ECS and Lambda deployments take the Lambda function: tasks/codedeploy/README.md.",
+        ),
+    ),
 }
 
 # Rendered as JSON, with the project's id and name filled in.

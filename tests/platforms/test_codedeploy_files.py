@@ -208,33 +208,33 @@ def revision(tmp: Path) -> Path:
     return folder
 
 
-def machine(tmp: Path, sim: Simulator, suites: str) -> dict[str, str]:
-    """Return an instance's environment, with what the sample lets it override."""
+def machine(tmp: Path, sim: Simulator) -> dict[str, str]:
+    """Return an instance's environment; it says where the runner, the service and the key are."""
     return {
         "PATH": path_with_runner(), "HOME": str(tmp), "TMPDIR": str(tmp), "LANG": "C.UTF-8",
         "REFLECT_RUNNER": "installed", "REFLECT_API_URL": sim.url,
-        "REFLECT_SUITES": suites, "REFLECT_API_KEY_FILE": str(tmp / "key"),
+        "REFLECT_API_KEY_FILE": str(tmp / "key"),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("suites", "good"), [("passes", True), ("fails", False)])
-def test_ec2_sample(tmp_path: Path, suites: str, good: bool) -> None:
+@pytest.mark.parametrize("status", ["passed", "failed"])
+def test_ec2_sample(tmp_path: Path, status: str) -> None:
     """The event ValidateService of the sample succeeds or fails by the suites; the reports are under the deployment's id."""
     folder = revision(tmp_path)
-    with Simulator() as sim:
-        succeeded, log = appspec.run(folder, "ValidateService", "staging", machine(tmp_path, sim, suites), tmp_path)
-        assert [each.suite for each in sim.started] == [suites]
-    assert succeeded is good, log
+    with Simulator({"suites": {"regression-tests": {"status": status}}}) as sim:
+        succeeded, log = appspec.run(folder, "ValidateService", "staging", machine(tmp_path, sim), tmp_path)
+        assert [each.suite for each in sim.started] == ["regression-tests"]
+    assert succeeded is (status == "passed"), log
     assert KEY not in log
     result = json.loads((tmp_path / "reflect-d-EXAMPLE11" / "result.json").read_text())
-    assert result["verdict"] == ("passed" if good else "failed")
+    assert result["verdict"] == status
 
 
 def test_ec2_sample_in_another_deployment_group(tmp_path: Path) -> None:
     """In a deployment group that is not to be tested the hook succeeds, says so, and calls nothing."""
     folder = revision(tmp_path)
     with Simulator() as sim:
-        succeeded, log = appspec.run(folder, "ValidateService", "staging-2", machine(tmp_path, sim, "fails"), tmp_path)
+        succeeded, log = appspec.run(folder, "ValidateService", "staging-2", machine(tmp_path, sim), tmp_path)
         assert sim.calls == []
     assert succeeded
     assert "nothing is tested in the deployment group 'staging-2'" in log
