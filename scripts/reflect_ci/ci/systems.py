@@ -83,9 +83,9 @@ def _travis_repository(env: Env) -> str:
 
 def _webapp_repository(env: Env) -> str:
     # An x-access-token is what an app gets from GitHub to clone with; other hosts give other names.
-    pair = _joined(env, "{LAYERCI_REPO_OWNER}/{LAYERCI_REPO_NAME}")
+    pair = _url("{REPOSITORY_OWNER}/{REPOSITORY_NAME}", "{LAYERCI_REPO_OWNER}/{LAYERCI_REPO_NAME}")(env)
     on_github = env.get("GIT_CLONE_USER", "").startswith("x-access-token:")
-    return commits.on_github(env.get("LAYERCI_PULL_REQUEST", "")) or (pair if on_github else "")
+    return commits.on_github(_first(env, "PULL_REQUEST_URL", "LAYERCI_PULL_REQUEST")) or (pair if on_github else "")
 
 
 def _azure_repository(env: Env) -> str:
@@ -178,8 +178,10 @@ SYSTEMS: tuple[Row, ...] = (
         sha=("HEROKU_TEST_RUN_COMMIT_VERSION", "HEROKU_BUILD_COMMIT", "HEROKU_SLUG_COMMIT"),
     ),
     Row(
-        "webapp-io", "webapp.io", ("LAYERCI=true",),
-        branch=("GIT_BRANCH", "LAYERCI_BRANCH"), pull_request=("LAYERCI_PULL_REQUEST",), sha=("GIT_COMMIT",),
+        # Its variables were called LAYERCI_… before the product had its present name.
+        "webapp-io", "webapp.io", ("WEBAPPIO=true", "LAYERCI=true"),
+        branch=("GIT_BRANCH", "LAYERCI_BRANCH"), pull_request=("PULL_REQUEST_URL", "LAYERCI_PULL_REQUEST"),
+        sha=("GIT_COMMIT",),
         repository=_webapp_repository,
     ),
     Row("coherence", "Coherence", ("COHERENCE_ENVIRONMENT_NAME",)),
