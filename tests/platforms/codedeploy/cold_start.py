@@ -51,8 +51,8 @@ def main(arguments: list[str]) -> int:
     """Print what was measured; 1 when a bar was missed."""
     rounds = int(arguments[0]) if arguments else 7
     with tempfile.TemporaryDirectory(prefix="cold-start-") as folder:
+        size = (emulator.unpacked(Path(folder)).parent / "built" / PACKAGE).stat().st_size
         measured = [(once(Path(folder)), bare()) for _ in range(rounds)]
-    size = (emulator.unpacked().parent / "built" / PACKAGE).stat().st_size
     seconds, bares = zip(*measured, strict=True)
     median = statistics.median(seconds)
     print("| what | measured | bar |\n|---|---|---|")

@@ -13,7 +13,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -44,20 +43,21 @@ def program() -> Path:
     return path
 
 
-@functools.cache
-def _home() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="reflect-codedeploy-")  # removed when the process ends
+_unpacked: list[Path] = []
 
 
-@functools.cache
-def unpacked() -> Path:
-    """Build the package once a process and unpack it, as Lambda does into /var/task; return the folder."""
-    home = Path(_home().name)
-    archive = build(home / "built")
-    task = home / "task"
-    with zipfile.ZipFile(archive) as package:
-        package.extractall(task)
-    return task
+def unpacked(tmp: Path) -> Path:
+    """Build the package, once a process, and unpack it, as Lambda does into /var/task; return that folder.
+
+    It is in the folder of the first test that asks, which pytest keeps longer than the run.
+    """
+    if not _unpacked or not _unpacked[-1].is_dir():
+        home = tmp / "package"
+        archive = build(home / "built")
+        with zipfile.ZipFile(archive) as package:
+            package.extractall(home / "task")
+        _unpacked.append(home / "task")
+    return _unpacked[-1]
 
 
 def free_ports(number: int) -> list[int]:
@@ -101,16 +101,28 @@ def function(handler: str, environ: Mapping[str, str], tmp: Path, seconds: int =
     try:
         yield Function(url, log, process)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        # The runtime has a process group of its own, and would outlive the emulator.
+        for pid in (*_children(process.pid), process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes whose parent this is."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
 
 
 def _start(
     handler: str, environ: Mapping[str, str], tmp: Path, seconds: int, log: Path
 ) -> tuple[subprocess.Popen[bytes], str]:
     api, front = free_ports(2)
-    task = unpacked()
+    task = unpacked(tmp)
     command = [
         program(), "--runtime-interface-emulator-address", f"127.0.0.1:{front}",
         "--runtime-api-address", f"127.0.0.1:{api}", sys.executable, "-m", "awslambdaric", handler,
