@@ -256,3 +256,18 @@ def test_sns_sample_is_a_call_of_codedeploy() -> None:
     events = shape.members["triggerConfigurations"].member.members["triggerEvents"].member.enum
     assert content["triggerConfigurations"][0]["triggerEvents"] == ["DeploymentSuccess"]
     assert "DeploymentSuccess" in events
+
+
+def test_readme_snippets_are_right() -> None:
+    """Each YAML snippet of the README is part of a valid AppSpec file, and the parameters that it names exist."""
+    text = (FOLDER / "README.md").read_text()
+    snippets = [yaml.safe_load(snippet) for snippet in re.findall(r"(?ms)^```yaml\n(.*?)^```", text)]
+    assert [sorted(snippet) for snippet in snippets] == [["Hooks"], ["hooks"]]
+    ecs = yaml.safe_load((SAMPLES / "ecs" / "appspec.yaml").read_text())
+    jsonschema.validate({**ecs, **snippets[0]}, SCHEMA)
+    jsonschema.validate({"version": 0.0, "os": "linux", **snippets[1]}, SCHEMA)
+    parameters = set(re.findall(r"(?m)^  (\w+):$", TEMPLATE.partition("Parameters:")[2].partition("Conditions:")[0]))
+    commands = " ".join(re.findall(r"--parameter-overrides ([^\n]+)", text))
+    named = set(re.findall(r"(\w+)=", commands)) | {"Hosts", "LongSuites", "Timeout", "TopicArn"}
+    assert named <= parameters
+    assert all(f"{name}=" in text or f"`{name}`" in text for name in named)
