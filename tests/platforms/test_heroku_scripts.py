@@ -354,7 +354,9 @@ def test_deploy(sim: Simulator, tmp_path: Path) -> None:
         process = ci("deploy.sh", sim, tmp_path, heroku)
         log, _ = process.communicate(timeout=180)
     assert process.returncode == 0, log
-    assert "git push" in (tmp_path / "calls").read_text()
+    calls = (tmp_path / "calls").read_text()
+    assert "push --force https://git.heroku.com/shop-staging.git" in calls
+    assert heroku.token not in calls
     assert (f"{APP}/slugs/s1", f"Bearer {heroku.token}") in heroku.calls
     assert sorted(started.suite for started in sim.started) == ["checkout-suite", "regression-tests"]
 
@@ -388,6 +390,18 @@ def test_promote_cancelled(tmp_path: Path) -> None:
         assert process.returncode == 143, log
         assert sim.wait_for(lambda service: not service.running(), seconds=30), log
     assert not (tmp_path / "calls").exists()
+
+
+def test_credential_helper(tmp_path: Path) -> None:
+    """The helper that "deploy.sh" gives git answers with the token."""
+    text = (SAMPLES / "deploy.sh").read_text()
+    helper = text.split("credential.helper='", 1)[1].split("'", 1)[0]
+    run = subprocess.run(
+        ["git", "-c", f"credential.helper={helper}", "credential", "fill"],
+        input="protocol=https\nhost=git.heroku.com\n\n", capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path,
+        env={"PATH": path_with_runner(), "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", "HEROKU_API_KEY": "t0ken"},
+    )  # fmt: skip
+    assert "username=heroku\npassword=t0ken\n" in run.stdout
 
 
 def test_every_sample_is_tested() -> None:
