@@ -66,7 +66,7 @@ class Account:
             "arn:aws:states:::lambda:invoke": self.invoke,
             "arn:aws:states:::aws-sdk:codedeploy:putLifecycleEventHookExecutionStatus": self.report,
         }
-        return execute(DEFINITION, {**value, "started": int(started or time.time())}, resources)
+        return execute(DEFINITION, {**value, "started": int(started or time.time())}, resources, limit=20)
 
     @property
     def statuses(self) -> list[str]:
@@ -119,7 +119,7 @@ def test_longer_than_one_call(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("started", "timeout"), [(0.0, "3s"), (3600.0, "5h")])
 def test_deadline(tmp_path: Path, started: float, timeout: str) -> None:
     """At the timeout, and at CodeDeploy's hour whatever the timeout is, the suite is canceled and Failed is reported."""
-    with account(tmp_path, "never-ends", inputs={"REFLECT_TIMEOUT": timeout}) as there:
+    with account(tmp_path, "never-ends", seconds=10, inputs={"REFLECT_TIMEOUT": timeout}) as there:
         there.run("hook-1", time.time() - started)
         assert there.statuses == ["Failed"]
         assert there.sim.wait_for(lambda sim: not sim.running())
