@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.platforms.azure.events import Events
+from tests.platforms.azure.server import build
+from tests.platforms.azure.support import SAMPLES, expanded
 
 from .builder.progress import attempt
 from .catalog import forget_cluster_role_bindings, install, kustomized
@@ -304,6 +306,21 @@ def test_a_waiting_job_is_completed_with_the_verdict(azure: Azure, suites: str, 
     azure.namespace.finished("pipelinerun", name)
     assert name not in names(azure.namespace, "secrets")
     no_token(azure)
+
+
+@pytest.mark.parametrize(("suites", "result"), [("passes late", "succeeded"), ("passes fails", "failed")])
+def test_the_job_templates_own_request_is_understood(azure: Azure, suites: str, result: str) -> None:
+    """What the server sends for the job of tasks/azure-devops is what the listener takes, and it completes that job."""
+    job = str(uuid.uuid4())
+    known = {f"System.{name}": str(uuid.uuid4()) for name in ("TeamProjectId", "PlanId", "TimelineId", "TaskInstanceId")}
+    known |= {"System.CollectionUri": azure.plan_url, "System.HostType": "build", "System.JobId": job}
+    known |= {"System.JobAttempt": "1", "System.AccessToken": TOKEN, "ReflectCallbackSecret": "azure-secret"}
+    sample = json.dumps(expanded(SAMPLES / "agentless-callback.yml")).replace("checkout login", suites)
+    (step,) = json.loads(sample)["jobs"][0]["steps"]
+    request = build(step["inputs"], {"Reflect callback": "https://listener.example.com"}, known)
+    assert request.waits
+    assert post(azure.namespace, "reflect-azure", request.body, request.headers) == 202
+    assert azure.result(job) == result
 
 
 def test_azure_being_away_loses_no_job(azure: Azure) -> None:
