@@ -18,6 +18,7 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
     "12s": lambda: cases.one_suite(12, 30),
     "thousand": cases.thousand,
     "platforms": cases.platforms,
+    "lambda": cases.lambda_hook,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import subprocess
 import tempfile
 import time
@@ -138,3 +139,12 @@ def platforms() -> Iterator[Row]:
         curl, ours, _bare = (min(times) for times in first_request.measure(engine, 5))
         more = ours - curl
         yield Row(f"{name}: job start to first request", f"{ours:.2f} s", f"the vendor's curl line {curl:.2f} s", f"at most 0.5 s more: {more:.2f} s", more <= 0.5)
+
+
+def lambda_hook() -> Iterator[Row]:
+    """A cold start of the CodeDeploy hook in Lambda's emulator until its first request, and the package's size."""
+    from tests.platforms.codedeploy import cold_start
+
+    seconds, megabytes = cold_start.measure(7)
+    yield Row("CodeDeploy's Lambda hook: cold start to first request", f"{statistics.median(seconds):.2f} s", "", "at most 1 s", statistics.median(seconds) <= 1)
+    yield Row("its package", f"{megabytes:.2f} MB", "", "at most 3 MB", megabytes <= 3)
