@@ -6,7 +6,7 @@ import random
 from typing import Optional
 
 SHORTEST, LONGEST = 0.35, 10.0
-SHARE = 0.095  # of the run's age: with the jitter, the end is noticed within 10 % of the run's length
+SHARE = 0.085  # of the run's age: with the jitter, the end is noticed within 10 % of the run's length
 RATE = 100.0  # polls a second over all executions of one call
 FIRST_RETRY, LAST_RETRY = 0.5, 15.0
 
