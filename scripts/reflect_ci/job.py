@@ -186,16 +186,22 @@ class Job:
             rows = answers.executions(answer.body) if answer.status == 200 else None
             if rows is None:
                 return None
-            fresh = [row for row in rows if row.id not in self._known]
-            return [row for row in fresh if self._is_ours(row.id)]
+            fresh = [(row, self._is_ours(row.id)) for row in rows if row.id not in self._known]
         except Unreachable:
             return None
+        certain = [row for row, ours in fresh if ours]
+        return certain or [row for row, ours in fresh if ours is None]
 
-    def _is_ours(self, number: str) -> bool:
+    def _is_ours(self, number: str) -> Optional[bool]:
+        """Tell by the echo in its status: True when it repeats all that we sent, False when something else, None when it tells nothing."""
         answer = self._api.status(self.execution.suite, number, LAST_LIMIT)
         if answer.status != 200 or not isinstance(answer.body, dict):
-            return True  # cannot be ruled out
-        return all(_echoes(answer.body, key, self._plan.body) for key in ("gitHub", "overrides"))
+            return None
+        keys = ("gitHub", "overrides")
+        if any(answer.body.get(key) and answer.body[key] != self._plan.body.get(key) for key in keys):
+            return False
+        sent = [key for key in keys if self._plan.body.get(key)]
+        return True if sent and all(answer.body.get(key) for key in sent) else None
 
     # -- waiting
 
@@ -323,11 +329,6 @@ class Job:
     @property
     def _what(self) -> str:
         return f"execution {self.execution.name}" if self.execution.id else f"suite {self.execution.suite!r}"
-
-
-def _echoes(body: dict[str, Any], key: str, sent: dict[str, Any]) -> bool:
-    """Tell whether a status can be the echo of our request; a service that echoes nothing rules nothing out."""
-    return key not in body or (body[key] or None) == (sent.get(key) or None)
 
 
 def cancel_sentence(api: Api, execution: Execution) -> tuple[bool, str]:
