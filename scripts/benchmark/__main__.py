@@ -25,7 +25,15 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
 def table(rows: list[Row]) -> str:
     """Return the rows as Markdown."""
     lines = ["| what | reflect-ci | beside it | bar |", "|---|---|---|---|"]
-    return "\n".join([*lines, *(f"| {row.what} | {row.ours} | {row.beside} | {row.bar}{'' if row.good else ' **(missed)**'} |" for row in rows)])
+    return "\n".join(
+        [
+            *lines,
+            *(
+                f"| {row.what} | {row.ours} | {row.beside} | {row.bar}{'' if row.good else ' **(missed)**'} |"
+                for row in rows
+            ),
+        ]
+    )
 
 
 def main() -> int:
@@ -42,7 +50,10 @@ def main() -> int:
     if args.write:
         text = README.read_text(encoding="utf-8")
         begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
-        README.write_text(re.sub(f"{begin}.*{end}", lambda _m: f"{begin}\n{table(rows)}\n{end}", text, flags=re.DOTALL), encoding="utf-8")
+        README.write_text(
+            re.sub(f"{begin}.*{end}", lambda _m: f"{begin}\n{table(rows)}\n{end}", text, flags=re.DOTALL),
+            encoding="utf-8",
+        )
     return 0 if all(row.good for row in rows) else 1
 
 

@@ -55,7 +55,13 @@ def start_up() -> Iterator[Row]:
         bare = median(lambda: run([PYTHON, "-c", "pass"], environ).seconds, 20)
         ours = median(lambda: run([RUNNER, "--help"], environ).seconds, 20)
         more = (ours - bare) * 1000
-        yield Row("`reflect-ci --help`", f"{ours * 1000:.0f} ms", f"`python3 -c pass` {bare * 1000:.0f} ms", f"at most 45 ms more: {more:.0f} ms", more <= 45)
+        yield Row(
+            "`reflect-ci --help`",
+            f"{ours * 1000:.0f} ms",
+            f"`python3 -c pass` {bare * 1000:.0f} ms",
+            f"at most 45 ms more: {more:.0f} ms",
+            more <= 45,
+        )
 
         def first(argv: list[str]) -> float:
             known = len(sim.calls)
@@ -66,7 +72,13 @@ def start_up() -> Iterator[Row]:
         bare = median(lambda: first([PYTHON, "-c", BARE]), 10)
         ours = median(lambda: first([RUNNER, "run", "passes"]), 10)
         more = (ours - bare) * 1000
-        yield Row("process start to first request", f"{ours * 1000:.0f} ms", f"a bare script with `requests` {bare * 1000:.0f} ms", f"at most 50 ms more: {more:.0f} ms", more <= 50)
+        yield Row(
+            "process start to first request",
+            f"{ours * 1000:.0f} ms",
+            f"a bare script with `requests` {bare * 1000:.0f} ms",
+            f"at most 50 ms more: {more:.0f} ms",
+            more <= 50,
+        )
 
 
 def one_suite(length: int, most: int) -> Iterator[Row]:
@@ -81,7 +93,13 @@ def one_suite(length: int, most: int) -> Iterator[Row]:
             _other, other_late, other_calls = _late(sim, ["sh", "-c", script], environ, length)
             others.append(f"{name} {other_late:.1f} s, {other_calls}")
         limit = 0.35 + length / 10
-        yield Row(f"a suite of {length} s: exit after its end, requests", f"{late:.2f} s, {calls}", "; ".join(others), f"at most {limit:.2f} s and {most}", late <= limit and calls <= most)
+        yield Row(
+            f"a suite of {length} s: exit after its end, requests",
+            f"{late:.2f} s, {calls}",
+            "; ".join(others),
+            f"at most {limit:.2f} s and {most}",
+            late <= limit and calls <= most,
+        )
         yield Row(f"peak memory of that run ({length} s)", f"{took:.0f} MB", "", "at most 40 MB", took <= 40)
 
 
@@ -94,17 +112,29 @@ def _late(sim: Simulator, argv: list[str], environ: dict[str, str], length: int)
 
 def thousand(number: int = 1000) -> Iterator[Row]:
     """So many executions of 20 to 60 s in one process, against a simulated service in another."""
-    suites: dict[str, dict[str, Any]] = {f"suite-{n}": {"takes": 20 + 40 * n / (number - 1), "tests": 1, "status": "failed" if n % 50 == 7 else "passed"} for n in range(number)}
+    suites: dict[str, dict[str, Any]] = {
+        f"suite-{n}": {"takes": 20 + 40 * n / (number - 1), "tests": 1, "status": "failed" if n % 50 == 7 else "passed"}
+        for n in range(number)
+    }
     with workplace() as reports, _service(suites, reports) as url:
         environ = environment(url, reports)
         begun = time.time()
         took = run([RUNNER, "run", *suites, "--timeout", "10m"], environ, sockets=True)
         result = json.loads((reports / "result.json").read_text())
-        right = all((each["verdict"] == "failed") == (suites[each["suite"]]["status"] == "failed") for each in result["executions"])
+        right = all(
+            (each["verdict"] == "failed") == (suites[each["suite"]]["status"] == "failed")
+            for each in result["executions"]
+        )
         last = max(_started(each) + suites[each["suite"]]["takes"] for each in result["executions"])
         late = took.ended - last
         share = late / (last - begun) * 100
-        yield Row(f"{number:,} executions of 20 to 60 s: after the last end", f"{late:.1f} s ({share:.0f} %)", "", "within 10 %, all verdicts right", share <= 10 and right and took.code == 1)
+        yield Row(
+            f"{number:,} executions of 20 to 60 s: after the last end",
+            f"{late:.1f} s ({share:.0f} %)",
+            "",
+            "within 10 %, all verdicts right",
+            share <= 10 and right and took.code == 1,
+        )
         yield Row("their peak memory", f"{took.megabytes:.0f} MB", "", "at most 120 MB", took.megabytes <= 120)
         yield Row("their connections at once", str(took.connections), "", "at most 16", took.connections <= 16)
 
@@ -118,7 +148,12 @@ def _service(suites: dict[str, dict[str, Any]], reports: Path) -> Iterator[str]:
     reports.parent.mkdir(parents=True, exist_ok=True)
     file = reports.parent / "scenarios.json"
     file.write_text(json.dumps({"suites": suites}))
-    process = subprocess.Popen([RUNNER, "simulate", "--port", "0", "--scenarios", str(file), "--log", str(reports.parent / "calls.log")], stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(
+        [RUNNER, "simulate", "--port", "0", "--scenarios", str(file), "--log", str(reports.parent / "calls.log")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+    )
     assert process.stdout
     try:
         for line in process.stdout:
@@ -138,7 +173,13 @@ def platforms() -> Iterator[Row]:
     for name, engine in {**first_request.ENGINES, **first_request_scripts.ENGINES}.items():
         curl, ours, _bare = (min(times) for times in first_request.measure(engine, 5))
         more = ours - curl
-        yield Row(f"{name}: job start to first request", f"{ours:.2f} s", f"the vendor's curl line {curl:.2f} s", f"at most 0.5 s more: {more:.2f} s", more <= 0.5)
+        yield Row(
+            f"{name}: job start to first request",
+            f"{ours:.2f} s",
+            f"the vendor's curl line {curl:.2f} s",
+            f"at most 0.5 s more: {more:.2f} s",
+            more <= 0.5,
+        )
 
 
 def lambda_hook() -> Iterator[Row]:
@@ -146,5 +187,11 @@ def lambda_hook() -> Iterator[Row]:
     from tests.platforms.codedeploy import cold_start
 
     seconds, megabytes = cold_start.measure(7)
-    yield Row("CodeDeploy's Lambda hook: cold start to first request", f"{statistics.median(seconds):.2f} s", "", "at most 1 s", statistics.median(seconds) <= 1)
+    yield Row(
+        "CodeDeploy's Lambda hook: cold start to first request",
+        f"{statistics.median(seconds):.2f} s",
+        "",
+        "at most 1 s",
+        statistics.median(seconds) <= 1,
+    )
     yield Row("its package", f"{megabytes:.2f} MB", "", "at most 3 MB", megabytes <= 3)

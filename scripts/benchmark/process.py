@@ -44,7 +44,9 @@ def environment(url: str, reports: Path) -> dict[str, str]:
 def run(argv: Sequence[str], environ: Mapping[str, str], sockets: bool = False) -> Took:
     """Run to the end; wait4 tells this child's own peak memory. sockets: also count its open ones, ten times a second."""
     begun = time.time()
-    process = subprocess.Popen(argv, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        argv, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
     assert process.stdout
     most = [0]
     if sockets:

@@ -84,7 +84,9 @@ def all_inputs_table() -> str:
         option = "(none)" if row.secret else row.metavar if row.kind == "list" else f"`--{row.name}`"
         default = f"`{row.default}`" if row.default else ""
         words = f" One of {', '.join(f'`{word}`' for word in row.choices)}." if row.choices else ""
-        lines.append(f"| {cell(option)} | `{row.env}` | {default} | {', '.join(row.commands)} | {cell(row.help + words)} |")
+        lines.append(
+            f"| {cell(option)} | `{row.env}` | {default} | {', '.join(row.commands)} | {cell(row.help + words)} |"
+        )
     return "\n".join(lines)
 
 
@@ -92,5 +94,6 @@ def with_root_tables(text: str) -> str:
     """Return the text of the top README with its generated tables."""
     for name, table in (("exits", exits_table()), ("inputs", all_inputs_table())):
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        text = re.sub(f"{begin}.*?{end}", lambda _match, t=table, b=begin, e=end: f"{b}\n{t}\n{e}", text, flags=re.DOTALL)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
     return text

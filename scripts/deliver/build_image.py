@@ -17,7 +17,9 @@ from deliver.debian import DebianError
 def main() -> int:
     """Build as the options say; returns the exit code."""
     parser = argparse.ArgumentParser(prog="build-image", description="Build the runner's image without a registry.")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the image's archive (docker load reads it)")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="also write the image's archive (docker load reads it)"
+    )
     parser.add_argument("--no-load", action="store_true", help="do not give the image to the Docker engine")
     parser.add_argument("--base", metavar="IMAGE", help="build scripts/image/Dockerfile on this base instead")
     parser.add_argument("--tag", default=f"{image.NAME}:{site.version()}", help="with --base: the name (%(default)s)")
@@ -33,7 +35,9 @@ def main() -> int:
     if args.output:
         shutil.copyfile(built.archive, args.output)
     if not args.no_load:
-        done = subprocess.run(["docker", "load", "--quiet", "--input", str(built.archive)], stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            ["docker", "load", "--quiet", "--input", str(built.archive)], stdin=subprocess.DEVNULL, check=False
+        )
         if done.returncode != 0:
             print("build-image: the Docker engine did not take the image; ./scripts/engine starts one", file=sys.stderr)
             return 1

@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/build-codedeploy", description=__doc__)
     parser.add_argument("--output", type=Path, default=OUTPUT, help="the folder to write (default: dist/codedeploy)")
     made = build(parser.parse_args(arguments).output.resolve())
-    print(f"{made} ({made.stat().st_size / 1e6:.1f} MB)\nnext: sam deploy --guided --template-file {made.parent}/template.yaml")
+    print(
+        f"{made} ({made.stat().st_size / 1e6:.1f} MB)\nnext: sam deploy --guided --template-file {made.parent}/template.yaml"
+    )
     return 0
 
 

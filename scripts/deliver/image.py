@@ -122,7 +122,9 @@ def _image(work: Path, names: tuple[str, str]) -> Image:
         *folder_entries(root),
         Entry("/usr/bin/python3", link=PYTHON, mode=0o777),
         Entry("/etc/ssl/certs/ca-certificates.crt", source=authorities, mode=0o644),
-        Entry("/etc/passwd", source=f"reflect:x:{USER}:{USER}:Reflect CI:/workspace:/nonexistent\n".encode(), mode=0o644),
+        Entry(
+            "/etc/passwd", source=f"reflect:x:{USER}:{USER}:Reflect CI:/workspace:/nonexistent\n".encode(), mode=0o644
+        ),
         Entry("/etc/group", source=f"reflect:x:{USER}:\n".encode(), mode=0o644),
         Entry("/etc/nsswitch.conf", source=b"hosts: files dns\n", mode=0o644),
         Entry("/tmp", mode=0o1777),

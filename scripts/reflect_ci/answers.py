@@ -93,14 +93,18 @@ def suites(body: Any) -> Optional[list[Suite]]:
         handle = identifier(row.get("suiteId")) or identifier(row.get("slug")) if isinstance(row, dict) else ""
         if handle:
             created = _number(row.get("created"))
-            found.append(Suite(handle, _text(row.get("name")), created / 1000 if created and created > 1e11 else created))
+            found.append(
+                Suite(handle, _text(row.get("name")), created / 1000 if created and created > 1e11 else created)
+            )
     return found
 
 
 def test_names(body: Any) -> dict[str, str]:
     """Return test id -> name; empty when the list cannot be used."""
     rows = _rows(body, "tests") or []
-    return {identifier(row.get("id")): _text(row.get("name")) for row in rows if isinstance(row, dict) and row.get("name")}
+    return {
+        identifier(row.get("id")): _text(row.get("name")) for row in rows if isinstance(row, dict) and row.get("name")
+    }
 
 
 def message(body: Any, text: str) -> str:

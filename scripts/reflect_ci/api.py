@@ -12,13 +12,25 @@ from reflect_ci.transport import Answer, Transport
 # status -> (exit, sentence); {what} is the thing asked for.
 REFUSALS: dict[int, tuple[Exit, str]] = {
     400: (SERVICE, "The service refused the request for {what} (400). Check the overrides, variables and mobile apps."),
-    401: (AUTH, "The API key was refused (401). Check that REFLECT_API_KEY holds the account's whole key, without quotes or spaces."),
-    403: (AUTH, "The API key was refused (403). Check that REFLECT_API_KEY holds the account's whole key, and that it belongs to the account of {what}."),
-    404: (NOT_FOUND, "The service does not know {what} (404). Write the ID that the suite's page shows, including its case; `reflect-ci suites` lists them."),
+    401: (
+        AUTH,
+        "The API key was refused (401). Check that REFLECT_API_KEY holds the account's whole key, without quotes or spaces.",
+    ),
+    403: (
+        AUTH,
+        "The API key was refused (403). Check that REFLECT_API_KEY holds the account's whole key, and that it belongs to the account of {what}.",
+    ),
+    404: (
+        NOT_FOUND,
+        "The service does not know {what} (404). Write the ID that the suite's page shows, including its case; `reflect-ci suites` lists them.",
+    ),
     405: (SERVICE, "The service refused the method for {what} (405). Check api-url."),
     409: (SERVICE, "The service refused {what} because of its present state (409). Look at its page, then try again."),
     422: (SERVICE, "The service refused the request for {what} (422). Check the overrides, variables and mobile apps."),
-    429: (SERVICE, "The service answered too many requests (429) until the time for errors was used up. Start fewer suites at once (concurrency)."),
+    429: (
+        SERVICE,
+        "The service answered too many requests (429) until the time for errors was used up. Start fewer suites at once (concurrency).",
+    ),
 }
 
 
@@ -35,7 +47,9 @@ def _other(answer: Answer) -> str:
     if 300 <= answer.status < 400:
         return f"{{what}}: the answer was a redirect ({answer.status}), which is not followed since it could carry the key elsewhere. Correct api-url."
     if 200 <= answer.status < 300:
-        return f"{{what}}: the answer ({answer.status}) could not be used: {shape(answer)}. Check api-url and the proxy."
+        return (
+            f"{{what}}: the answer ({answer.status}) could not be used: {shape(answer)}. Check api-url and the proxy."
+        )
     if answer.status >= 500:
         return f"{{what}}: the service failed ({answer.status}). Try again later, or ask the service's support."
     return f"{{what}}: the service refused the request ({answer.status})."

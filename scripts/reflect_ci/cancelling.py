@@ -37,7 +37,9 @@ class Cancellation:
         if answer.status == 409:
             return self._end(PASSED, "It had finished already.")
         if answer.status == 404:
-            return self._end(NOT_FOUND, "The service does not know this execution (404). Check the suite id and the number.")
+            return self._end(
+                NOT_FOUND, "The service does not know this execution (404). Check the suite id and the number."
+            )
         exit_, sentence = refusal(answer, f"execution {self.execution.name}")
         if answer.status in (200, 408, 425, 429) or answer.status >= 500:
             return self._again(sentence, False, answer.retry_after)

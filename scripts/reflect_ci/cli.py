@@ -49,7 +49,9 @@ def entry() -> NoReturn:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains about the closed pipe at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else Python complains about the closed pipe at exit
     sys.exit(code)
 
 
@@ -65,7 +67,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 128 + 13  # as a program that SIGPIPE ended: nobody reads what is printed (`reflect-ci demo | head`)
     except Exception as error:
         # No traceback: its frames could show the key.
-        print(f"reflect-ci: something unforeseen happened ({type(error).__name__}). Please report it with what you ran.", file=sys.stderr)
+        print(
+            f"reflect-ci: something unforeseen happened ({type(error).__name__}). Please report it with what you ran.",
+            file=sys.stderr,
+        )
         return 5
 
 
@@ -90,9 +95,20 @@ def _dispatch(argv: list[str], environ: Mapping[str, str]) -> int:
 
 def overview() -> str:
     """Return the text of --help."""
-    lines = ["usage: reflect-ci COMMAND …", "", "Run Reflect suites from CI and turn their verdict into an exit code.", "", "commands:"]
+    lines = [
+        "usage: reflect-ci COMMAND …",
+        "",
+        "Run Reflect suites from CI and turn their verdict into an exit code.",
+        "",
+        "commands:",
+    ]
     lines += [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
-    lines += ["", "`reflect-ci COMMAND --help` lists a command's inputs; each can also come from its environment variable.", "", exit_codes()]
+    lines += [
+        "",
+        "`reflect-ci COMMAND --help` lists a command's inputs; each can also come from its environment variable.",
+        "",
+        exit_codes(),
+    ]
     return "\n".join(lines)
 
 
@@ -123,9 +139,17 @@ def _add(parser: Parser, row: Input) -> None:
     if row.kind == "list":
         parser.add_argument(row.snake, nargs="*", metavar=row.metavar, help=f"{text} [{known}]")
     elif row.kind == "flag":
-        parser.add_argument(f"--{row.name}", dest=row.snake, nargs="?", const="true", metavar="true|false", help=f"{text} [{known}]")
+        parser.add_argument(
+            f"--{row.name}", dest=row.snake, nargs="?", const="true", metavar="true|false", help=f"{text} [{known}]"
+        )
     elif row.kind == "pairs":
-        parser.add_argument(f"--{row.name}", dest=row.snake, action="append", metavar=row.metavar, help=f"{text} Can be repeated. [{known}]")
+        parser.add_argument(
+            f"--{row.name}",
+            dest=row.snake,
+            action="append",
+            metavar=row.metavar,
+            help=f"{text} Can be repeated. [{known}]",
+        )
     else:
         metavar = "|".join(row.choices) if row.choices else row.metavar or "TEXT"
         parser.add_argument(f"--{row.name}", dest=row.snake, metavar=metavar, help=f"{text} [{known}]")
@@ -145,12 +169,16 @@ def _unknown_option(parser: Parser, word: str) -> str:
     if not option.startswith("-"):
         return "there is an argument too many. Look at --help for what this command takes."
     near = _nearest(option, [known for action in parser._actions for known in action.option_strings])
-    return f"there is no option {option}." + (f" Did you mean {near}?" if near else f" `{parser.prog} --help` lists them.")
+    return f"there is no option {option}." + (
+        f" Did you mean {near}?" if near else f" `{parser.prog} --help` lists them."
+    )
 
 
 def _unknown_command(command: str) -> str:
     near = _nearest(command, list(COMMANDS))
-    return f"there is no command {command!r}." + (f" Did you mean {near}?" if near else " The commands are: " + ", ".join(COMMANDS) + ".")
+    return f"there is no command {command!r}." + (
+        f" Did you mean {near}?" if near else " The commands are: " + ", ".join(COMMANDS) + "."
+    )
 
 
 def _nearest(word: str, known: list[str]) -> Optional[str]:

@@ -77,7 +77,9 @@ class Job:
         except Stop as stop:
             return self._give_up(stop.exit, stop.message)
         except Exception as error:  # a defect of ours must neither hang the build nor leave something running
-            return self._give_up(SERVICE, f"The runner met something unforeseen ({type(error).__name__}: {error}). Please report it.")
+            return self._give_up(
+                SERVICE, f"The runner met something unforeseen ({type(error).__name__}: {error}). Please report it."
+            )
 
     # -- before the start
 
@@ -107,7 +109,9 @@ class Job:
         for number in numbers:
             answer = self._api.cancel(self.execution.suite, number)
             if answer.status == 409 or canceled(answer):
-                self._plan.note(f"{self.execution.suite}/{number}: an older execution was still under way; it was canceled (conflict=cancel).")
+                self._plan.note(
+                    f"{self.execution.suite}/{number}: an older execution was still under way; it was canceled (conflict=cancel)."
+                )
                 continue
             exit_, sentence = refusal(answer, f"to cancel the older execution {self.execution.suite}/{number}")
             raise Stop(exit_, f"{sentence} Nothing was started.")
@@ -162,7 +166,9 @@ class Job:
         found = self._candidates()
         if found is not None and len(found) == 1:
             self.execution.adopted = True
-            self._plan.note(f"{self.execution.suite}: {self._doubt}, but {self.execution.suite}/{found[0].id} is the one new execution with this request: it is taken up.")
+            self._plan.note(
+                f"{self.execution.suite}: {self._doubt}, but {self.execution.suite}/{found[0].id} is the one new execution with this request: it is taken up."
+            )
             return self._is_started(found[0].id, found[0].url)
         if not found and self._looks < len(LOOKS) and self._known is not None:
             return self._next(self._look_again, LOOKS[self._looks])
@@ -237,7 +243,9 @@ class Job:
         lasting = 300 <= answer.status < 500 and answer.status not in (408, 425, 429)
         return self._failed(sentence, lasting, exit_, answer.retry_after)
 
-    def _failed(self, sentence: str, lasting: bool, exit_: Exit = SERVICE, asked: Optional[float] = None) -> Optional[float]:
+    def _failed(
+        self, sentence: str, lasting: bool, exit_: Exit = SERVICE, asked: Optional[float] = None
+    ) -> Optional[float]:
         now = time.monotonic()
         if not self._failures:
             self._failing_since = now
@@ -276,12 +284,17 @@ class Job:
             self._find_started()
         if not self.execution.id:
             lost = self._posted or self._posting
-            self._end(UNKNOWN_START if lost else exit_, f"{reason} " + (self._unknown([]) if lost else "Nothing was started."))
+            self._end(
+                UNKNOWN_START if lost else exit_, f"{reason} " + (self._unknown([]) if lost else "Nothing was started.")
+            )
             return
         if last and self._finished_meanwhile():
             return
         if last and self._plan.leave:
-            self._end(exit_, f"{reason} The execution is left running (on-timeout=leave); `reflect-ci wait {self.execution.name}` picks it up.")
+            self._end(
+                exit_,
+                f"{reason} The execution is left running (on-timeout=leave); `reflect-ci wait {self.execution.name}` picks it up.",
+            )
             return
         finished, sentence = cancel_sentence(self._api, self.execution)
         if finished and last and self._finished_meanwhile():
@@ -316,7 +329,9 @@ class Job:
             if self.execution.exit:
                 return None
             if seen and seen.more:
-                self._plan.note(f"{self.execution.name}: the service listed only a part of the tests; the verdict over all of them is the service's own.")
+                self._plan.note(
+                    f"{self.execution.name}: the service listed only a part of the tests; the verdict over all of them is the service's own."
+                )
             self.execution.ended_at = time.time()
             self.execution.reason = reason
             self.execution.exit = exit_

@@ -74,13 +74,17 @@ def handed_on(text: str) -> list[str]:
     try:
         return [f"{row['suite']}/{row['id']}" for row in json.loads(text) if row["id"]]
     except (ValueError, KeyError, TypeError):
-        raise usage("executions: this is not the JSON of the output `executions`. Write SUITE/ID, for example regression-tests/47.") from None
+        raise usage(
+            "executions: this is not the JSON of the output `executions`. Write SUITE/ID, for example regression-tests/47."
+        ) from None
 
 
 def suite(text: str, name: str) -> str:
     """Return the suite id to the letter, or say why it cannot be one."""
     if not text.strip():
-        raise usage(f"{name}: a suite id is empty. Write the ID that the suite's page shows, for example regression-tests.")
+        raise usage(
+            f"{name}: a suite id is empty. Write the ID that the suite's page shows, for example regression-tests."
+        )
     if text in (".", "..") or not _SUITE.fullmatch(text) or not text.isprintable():
         raise usage(
             f"{name}: {text!r} cannot be a suite id. Write the ID that the suite's page shows, for example "
@@ -104,7 +108,9 @@ def content(text: str, name: str) -> str:
     try:
         return Path(text[1:]).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise usage(f"{name}: the file {text[1:]!r} cannot be read ({_why(error)}). Give a readable UTF-8 file after @.") from None
+        raise usage(
+            f"{name}: the file {text[1:]!r} cannot be read ({_why(error)}). Give a readable UTF-8 file after @."
+        ) from None
 
 
 def _why(error: Exception) -> str:
@@ -116,8 +122,14 @@ def json_value(text: str, name: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        where = f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
-        raise usage(f"{name}: this is no valid JSON ({where}). Check quotes and commas, or give the JSON in a file as @FILE.") from None
+        where = (
+            f"line {error.lineno}, column {error.colno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else "it is nested too deeply"
+        )
+        raise usage(
+            f"{name}: this is no valid JSON ({where}). Check quotes and commas, or give the JSON in a file as @FILE."
+        ) from None
 
 
 def pairs(text: str, name: str, named_lines: bool = True) -> dict[str, str]:
@@ -142,7 +154,9 @@ def _pair(line: str, name: str, named_lines: bool) -> tuple[str, str]:
         return named[1], _unquoted((named[2] or "").strip())
     key, equals, value = line.partition("=")
     if not equals or not key.strip():
-        raise usage(f"{name}: the line {line.strip()!r} has no NAME=value. Write one NAME=value a line, or a JSON object.")
+        raise usage(
+            f"{name}: the line {line.strip()!r} has no NAME=value. Write one NAME=value a line, or a JSON object."
+        )
     return key.strip(), value.rstrip("\r")
 
 
@@ -188,7 +202,9 @@ def host(text: str, name: str) -> str:
     text = text.rstrip("/")
     match = _HOST.fullmatch(text)
     if not match or (match[2] and int(match[2][1:]) > 65535):
-        raise usage(f"{name}: {text!r} is no host name. Write original=replacement, for example prod.example.com=staging.example.com.")
+        raise usage(
+            f"{name}: {text!r} is no host name. Write original=replacement, for example prod.example.com=staging.example.com."
+        )
     return text
 
 
@@ -199,8 +215,14 @@ def cookies(text: str, name: str) -> list[dict[str, Any]]:
         return [{"name": key, "value": value} for key, value in pairs(text, name).items()]
     parsed = json_value(text, name)
     for cookie in parsed:
-        if not isinstance(cookie, dict) or not isinstance(cookie.get("name"), str) or not isinstance(cookie.get("value"), str):
-            raise usage(f'{name}: each cookie needs a name and a value as text, as in [{{"name": "session", "value": "abc"}}].')
+        if (
+            not isinstance(cookie, dict)
+            or not isinstance(cookie.get("name"), str)
+            or not isinstance(cookie.get("value"), str)
+        ):
+            raise usage(
+                f'{name}: each cookie needs a name and a value as text, as in [{{"name": "session", "value": "abc"}}].'
+            )
     return list(parsed)
 
 
@@ -208,10 +230,14 @@ def overrides(text: str, name: str) -> dict[str, Any]:
     """Return the raw overrides object."""
     parsed = json_value(content(text, name), name)
     if not isinstance(parsed, dict):
-        raise usage(f'{name}: this must be a JSON object, as in {{"hostnames": [{{"original": "a.com", "replacement": "b.com"}}]}}.')
+        raise usage(
+            f'{name}: this must be a JSON object, as in {{"hostnames": [{{"original": "a.com", "replacement": "b.com"}}]}}.'
+        )
     misplaced = sorted({"overrides", "variables", "gitHub", "mobileAppOverrides"} & set(parsed))
     if misplaced:
-        raise usage(f"{name}: {misplaced[0]!r} does not belong in it. Give only what stands under the API's `overrides`; variables, commit and mobile-apps are inputs of their own.")
+        raise usage(
+            f"{name}: {misplaced[0]!r} does not belong in it. Give only what stands under the API's `overrides`; variables, commit and mobile-apps are inputs of their own."
+        )
     return parsed
 
 
@@ -221,7 +247,9 @@ def commit(text: str, name: str) -> Optional[Commit]:
         return None
     match = _COMMIT.fullmatch(text.strip())
     if not match:
-        raise usage(f"{name}: {text!r} is no commit. Write auto, none, or owner/repo@sha with 7 to 64 hexadecimal digits.")
+        raise usage(
+            f"{name}: {text!r} is no commit. Write auto, none, or owner/repo@sha with 7 to 64 hexadecimal digits."
+        )
     return Commit(match[1], match[2], match[3])
 
 
@@ -247,5 +275,7 @@ def api_url(text: str, name: str) -> str:
     if parts.query or parts.fragment:
         raise usage(f"{name}: {text!r} must be a base URL without ? or #, as in https://api.reflect.run/v1.")
     if re.search(r"/suites(/|$)", parts.path):
-        raise usage(f"{name}: {text!r} goes too deep. Write the base URL, as in https://api.reflect.run/v1; the suite is an input of its own.")
+        raise usage(
+            f"{name}: {text!r} goes too deep. Write the base URL, as in https://api.reflect.run/v1; the suite is an input of its own."
+        )
     return url.rstrip("/")

@@ -93,7 +93,10 @@ RECIPES: dict[str, Recipe] = {
                 Slot("exec sh", "export REFLECT_HOSTS={}\nexec sh", "exec sh", shell),
             ),
         ),
-        ("Keep the key in your CI system's secret store as REFLECT_API_KEY.", "Call `sh ci/reflect.sh` after the deployment."),
+        (
+            "Keep the key in your CI system's secret store as REFLECT_API_KEY.",
+            "Call `sh ci/reflect.sh` after the deployment.",
+        ),
     ),
     "tekton": Recipe(
         "Tekton",
@@ -104,7 +107,11 @@ RECIPES: dict[str, Recipe] = {
                 "tekton/samples/taskrun.yaml",
                 "tekton/reflect-taskrun.yaml",
                 _suites("value: smoke-tests checkout", "value: {}"),
-                Slot("    - name: hosts\n      value: www.example.com=staging.example.com\n", "    - name: hosts\n      value: {}\n", ""),
+                Slot(
+                    "    - name: hosts\n      value: www.example.com=staging.example.com\n",
+                    "    - name: hosts\n      value: {}\n",
+                    "",
+                ),
                 ("    - name: variables\n      value: |\n        LOCALE=de\n        USER_ROLE=editor\n",),
             ),
         ),
@@ -137,7 +144,12 @@ RECIPES: dict[str, Recipe] = {
                 "jenkins/samples/declarative.Jenkinsfile",
                 "Jenkinsfile.reflect",
                 _suites("suites: ['smoke', 'checkout']", "suites: {}", groovy),
-                Slot("                    hosts: ['www.example.com': 'staging.example.com'],\n", "                    hosts: {},\n", "", groovy_map),
+                Slot(
+                    "                    hosts: ['www.example.com': 'staging.example.com'],\n",
+                    "                    hosts: {},\n",
+                    "",
+                    groovy_map,
+                ),
                 ("                    variables: [BUILD: env.BUILD_NUMBER],\n",),
             ),
         ),
@@ -153,7 +165,11 @@ RECIPES: dict[str, Recipe] = {
                 "github/samples/push.yml",
                 ".github/workflows/reflect.yml",
                 _suites("suites: regression-tests", "suites: {}"),
-                Slot(f"regression-tests\n{_API_KEY_YAML}", f"regression-tests\n          hosts: {{}}\n{_API_KEY_YAML}", f"regression-tests\n{_API_KEY_YAML}"),
+                Slot(
+                    f"regression-tests\n{_API_KEY_YAML}",
+                    f"regression-tests\n          hosts: {{}}\n{_API_KEY_YAML}",
+                    f"regression-tests\n{_API_KEY_YAML}",
+                ),
             ),
         ),
         ("Keep the key as a secret of the repository: gh secret set REFLECT_API_KEY",),
@@ -165,7 +181,11 @@ RECIPES: dict[str, Recipe] = {
                 "gitlab/samples/push.gitlab-ci.yml",
                 ".gitlab/reflect.gitlab-ci.yml",
                 _suites("suites: regression-tests", "suites: {}"),
-                Slot("      suites: regression-tests\n", "      suites: regression-tests\n      hosts: {}\n", "      suites: regression-tests\n"),
+                Slot(
+                    "      suites: regression-tests\n",
+                    "      suites: regression-tests\n      hosts: {}\n",
+                    "      suites: regression-tests\n",
+                ),
             ),
         ),
         (
@@ -181,7 +201,9 @@ RECIPES: dict[str, Recipe] = {
                 "bitbucket/samples/push.yml",
                 "bitbucket-pipelines.reflect.yml",
                 _suites('REFLECT_SUITES="regression-tests"', "REFLECT_SUITES={}", shell),
-                Slot(_BITBUCKET_CALL, "            - export REFLECT_HOSTS={}\n" + _BITBUCKET_CALL, _BITBUCKET_CALL, shell),
+                Slot(
+                    _BITBUCKET_CALL, "            - export REFLECT_HOSTS={}\n" + _BITBUCKET_CALL, _BITBUCKET_CALL, shell
+                ),
             ),
         ),
         (
@@ -196,7 +218,11 @@ RECIPES: dict[str, Recipe] = {
                 "circleci/samples/push.yml",
                 ".circleci/reflect.yml",
                 _suites("suites: regression-tests", "suites: {}"),
-                Slot("          suites: regression-tests\n", "          suites: regression-tests\n          hosts: {}\n", "          suites: regression-tests\n"),
+                Slot(
+                    "          suites: regression-tests\n",
+                    "          suites: regression-tests\n          hosts: {}\n",
+                    "          suites: regression-tests\n",
+                ),
             ),
         ),
         (

@@ -160,4 +160,8 @@ def _halt(job: Turns, exit_: Exit, reason: str, done: queue.SimpleQueue[Turns]) 
 
 
 def _reason(stopped: Exit) -> str:
-    return "Stopped by SIGINT: Ctrl-C, or the job was cancelled." if stopped.code == 130 else "Stopped by SIGTERM: the job was cancelled."
+    return (
+        "Stopped by SIGINT: Ctrl-C, or the job was cancelled."
+        if stopped.code == 130
+        else "Stopped by SIGTERM: the job was cancelled."
+    )

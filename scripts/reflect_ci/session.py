@@ -48,7 +48,9 @@ class Session:
         try:
             executions_file.write([each for each in self.executions if each.id], self.settings.report_dir)
         except OSError as error:
-            self.console.warn(f"executions.json could not be written to {self.settings.report_dir} ({error.strerror or error}); another step cannot pick the executions up.")
+            self.console.warn(
+                f"executions.json could not be written to {self.settings.report_dir} ({error.strerror or error}); another step cannot pick the executions up."
+            )
 
     def started(self, execution: Execution) -> None:
         """Save and print the id, before the first poll."""
@@ -119,7 +121,13 @@ def summary(exit_: Exit, executions: Sequence[Execution]) -> str:
     """Return the one sentence about the whole call."""
     if len(executions) == 1:
         only = executions[0]
-        return f"{only.name}: {only.reason}" if only.reason else f"{only.name}: all {len(only.tests)} tests passed." if len(only.tests) != 1 else f"{only.name}: its test passed."
+        return (
+            f"{only.name}: {only.reason}"
+            if only.reason
+            else f"{only.name}: all {len(only.tests)} tests passed."
+            if len(only.tests) != 1
+            else f"{only.name}: its test passed."
+        )
     groups: dict[str, list[str]] = {}
     for each in executions:
         groups.setdefault(each.exit.word if each.exit else "unknown", []).append(each.name)
@@ -136,5 +144,3 @@ def _length(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return "".join(f"{value}{unit}" for value, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if value) or "0s"
-
-

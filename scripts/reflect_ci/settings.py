@@ -156,7 +156,9 @@ def key(values: Values) -> str:
             text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no UTF-8 text"
-            raise usage(f"api-key-file: {path!r} cannot be read ({why}). Give the path of a file that holds only the key.") from None
+            raise usage(
+                f"api-key-file: {path!r} cannot be read ({why}). Give the path of a file that holds only the key."
+            ) from None
         source = f"the file {path!r}"
         if not text.strip():
             raise usage(f"api-key-file: {path!r} is empty. Write the API key into it.")
@@ -170,7 +172,9 @@ def key(values: Values) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise usage(f"{source} holds quotes around the key. Store the key without them.")
     if any(char.isspace() or not char.isprintable() or ord(char) > 126 for char in text):
-        raise usage(f"{source} holds spaces, line breaks or other characters that no key has. Store the key alone, on one line.")
+        raise usage(
+            f"{source} holds spaces, line breaks or other characters that no key has. Store the key alone, on one line."
+        )
     return text
 
 

@@ -28,7 +28,11 @@ def watched(events: queue.SimpleQueue[Any]) -> Iterator[None]:
 
     names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, on) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None)}
+    before = {
+        number: signal.signal(number, on)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN or number != getattr(signal, "SIGHUP", None)
+    }
     try:
         yield
     finally:

@@ -110,7 +110,9 @@ class Transport:
         except requests.exceptions.RequestException as error:
             raise _unreachable(error) from None
         except (UnicodeError, ValueError) as error:
-            raise Unreachable(f"the request could not be made ({type(error).__name__})", sent=False, lasting=True) from None
+            raise Unreachable(
+                f"the request could not be made ({type(error).__name__})", sent=False, lasting=True
+            ) from None
         try:
             text = _read(response, ends)
         finally:
@@ -122,7 +124,13 @@ class Transport:
         import requests
 
         try:
-            with requests.get(url, timeout=limit, allow_redirects=False, stream=True, headers={"User-Agent": self._headers["User-Agent"]}) as response:
+            with requests.get(
+                url,
+                timeout=limit,
+                allow_redirects=False,
+                stream=True,
+                headers={"User-Agent": self._headers["User-Agent"]},
+            ) as response:
                 return int(response.status_code)
         except (requests.exceptions.RequestException, UnicodeError, ValueError):
             return 0
@@ -166,7 +174,11 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def _broken(error: Exception) -> str:
-    return "the answer came too slowly" if "timed out" in str(error).lower() else "the connection broke off inside the answer"
+    return (
+        "the answer came too slowly"
+        if "timed out" in str(error).lower()
+        else "the connection broke off inside the answer"
+    )
 
 
 def _answer(status: int, headers: dict[str, str], raw: bytes) -> Answer:
@@ -191,7 +203,9 @@ def _unreachable(error: Exception) -> Unreachable:
         return Unreachable("the proxy refused or did not answer: check HTTPS_PROXY and NO_PROXY", sent=False)
     if isinstance(error, kinds.ConnectTimeout):
         return Unreachable("no connection within the time limit", sent=False)
-    if isinstance(error, (kinds.InvalidURL, kinds.InvalidSchema, kinds.MissingSchema, kinds.InvalidProxyURL, kinds.InvalidHeader)):
+    if isinstance(
+        error, (kinds.InvalidURL, kinds.InvalidSchema, kinds.MissingSchema, kinds.InvalidProxyURL, kinds.InvalidHeader)
+    ):
         return Unreachable("the URL or the proxy's URL is not valid", sent=False, lasting=True)
     if isinstance(error, kinds.Timeout):
         return Unreachable("no answer within the time limit", sent=True)

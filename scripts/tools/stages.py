@@ -91,6 +91,7 @@ def lint() -> Result:
     """Check Python and shell; the catalog's own files have a stage of their own."""
     return commands(
         [BIN / "ruff", "check", "--quiet", "."],
+        [BIN / "ruff", "format", "--quiet", "--check", "."],
         [BIN / "mypy", "--no-error-summary"],
         [BIN / "shellcheck", "-x", *shell_scripts()],
     )()

@@ -100,7 +100,12 @@ def fifty(cluster: Cluster) -> Iterator[Row]:
             right += results.get("verdict") == VERDICTS[given["suites"]]
         started = len(namespace.simulator.started())
     assert finished.condition[0] == "False", "a Pipeline with failed suites must not be green"
-    yield Row(f"50 suites by matrix ({took:.0f} s)", f"{right} verdicts right, {started} executions", "all", right == started == 50)
+    yield Row(
+        f"50 suites by matrix ({took:.0f} s)",
+        f"{right} verdicts right, {started} executions",
+        "all",
+        right == started == 50,
+    )
     found = peaks.all()
     greatest = f"{found[0] / 1e6:.1f} MB of {len(found)} seen" if found else "none seen"
     yield Row("… greatest working set of a container", greatest, "at most 40 MB", bool(found) and found[0] <= 40e6)
@@ -118,7 +123,9 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     """Return 1 when a bar was missed."""
     parser = argparse.ArgumentParser(prog="bench-tekton", description="Measure the Tekton Task on the test cluster.")
-    parser.add_argument("case", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"{' or '.join(CASES)}; all when none is named")
+    parser.add_argument(
+        "case", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"{' or '.join(CASES)}; all when none is named"
+    )
     parser.add_argument("--write", action="store_true", help="keep the table in tests/cluster/README.md")
     args = parser.parse_args()
     cluster = shared()
@@ -127,7 +134,9 @@ def main() -> int:
     if args.write:
         readme = HERE / "README.md"
         begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
-        text = re.sub(f"{begin}.*{end}", lambda _: f"{begin}\n{table(rows)}\n{end}", readme.read_text(), flags=re.DOTALL)
+        text = re.sub(
+            f"{begin}.*{end}", lambda _: f"{begin}\n{table(rows)}\n{end}", readme.read_text(), flags=re.DOTALL
+        )
         readme.write_text(text)
     return 0 if all(row.good for row in rows) else 1
 

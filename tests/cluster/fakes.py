@@ -89,7 +89,10 @@ def kubectl(state: Path, arguments: list[str]) -> None:
         begun = "2026-01-01T00:00:09Z" if looked.exists() or not (state / "stale").exists() else "2025-12-31T00:00:00Z"
         if (state / "stale").exists():
             looked.touch()
-        status = {"phase": "Running", "containerStatuses": [{"ready": True, "state": {"running": {"startedAt": begun}}}]}
+        status = {
+            "phase": "Running",
+            "containerStatuses": [{"ready": True, "state": {"running": {"startedAt": begun}}}],
+        }
         print(json.dumps({"items": [{"metadata": {"name": "p"}, "status": status}]}))
     elif arguments[:2] == ["get", "deployments"]:
         ready = {"observedGeneration": 1, "readyReplicas": 1}

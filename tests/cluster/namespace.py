@@ -124,5 +124,7 @@ class InnerSimulator:
         self.namespace.cluster.kubectl("create", "--raw", self._raw + "reset", "--filename", "-", input="{}")
 
     def _get(self, what: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.namespace.cluster.kubectl("get", "--raw", self._raw + what).stdout)
+        found: list[dict[str, Any]] = json.loads(
+            self.namespace.cluster.kubectl("get", "--raw", self._raw + what).stdout
+        )
         return found

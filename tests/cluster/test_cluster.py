@@ -32,7 +32,12 @@ def taskrun(name: str, step: dict[str, Any], **spec: Any) -> dict[str, Any]:
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     task = {"steps": [{"name": "step", "securityContext": secure, **step}], **spec.pop("taskSpec", {})}
-    return {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": name}, "spec": {"taskSpec": task, **spec}}
+    return {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "TaskRun",
+        "metadata": {"name": name},
+        "spec": {"taskSpec": task, **spec},
+    }
 
 
 def script(cluster: Cluster, text: str) -> dict[str, Any]:
@@ -147,7 +152,9 @@ def test_another_image_can_be_given_to_the_node(cluster: Cluster, namespace: Nam
 def test_a_second_up_reuses_it_quickly(cluster: Cluster, tmp_path: Path) -> None:
     """`./scripts/cluster up` of a person, from elsewhere, without a home: the same node, well under four minutes."""
     assert cluster.name == "reflect-ci"
-    env = {name: os.environ[name] for name in ("PATH", "REFLECT_CI_CACHE", "XDG_CACHE_HOME", "HOME") if name in os.environ}
+    env = {
+        name: os.environ[name] for name in ("PATH", "REFLECT_CI_CACHE", "XDG_CACHE_HOME", "HOME") if name in os.environ
+    }
     env.setdefault("REFLECT_CI_CACHE", str(cache()))
     env.pop("HOME", None)
     node = ["docker", "container", "inspect", "--format", "{{.Id}}", "reflect-ci-control-plane"]

@@ -32,7 +32,21 @@ def run(tmp: Path, *, root: bool = True, dockerd: bool = True, **more: str) -> s
     for name, text in {"docker": DOCKER, **({"dockerd": DOCKERD} if dockerd else {})}.items():
         _program(programs / name, text)
     _program(programs / "id", f"#!/bin/sh\necho {0 if root else 1000}\n")
-    for tool in ("sh", "flock", "setsid", "timeout", "sed", "cat", "rm", "mv", "mkdir", "uname", "sleep", "tail", "grep"):
+    for tool in (
+        "sh",
+        "flock",
+        "setsid",
+        "timeout",
+        "sed",
+        "cat",
+        "rm",
+        "mv",
+        "mkdir",
+        "uname",
+        "sleep",
+        "tail",
+        "grep",
+    ):
         _link(programs / tool)
     for tool in ("dirname", "install", "getent", "cut", "touch"):
         _link(programs / tool)
@@ -97,7 +111,9 @@ def test_two_callers_start_one_engine(tmp_path: Path) -> None:
     run(tmp_path, DOCKER_HOST="nothing://here")  # lays out the folders
     env = {"PATH": str(tmp_path / "bin"), "FAKE": str(tmp_path), "HOME": str(tmp_path / "home")}
     env["REFLECT_ENGINE_RUN"] = str(tmp_path / "run")
-    callers = [subprocess.Popen([str(ENGINE)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(3)]
+    callers = [
+        subprocess.Popen([str(ENGINE)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(3)
+    ]
     assert [caller.wait(timeout=120) for caller in callers] == [0, 0, 0]
     assert len((tmp_path / "started").read_text().splitlines()) == 1
 

@@ -182,7 +182,11 @@ def _server(answer: bytes, linger: bool) -> tuple[socket.socket, int]:
 def test_the_relay_passes_bytes_and_ends_on() -> None:
     """What the server sends arrives, and its end is an end."""
     server, port = _server(b"hello", linger=False)
-    with server, relay("127.0.0.1", port) as outer, socket.create_connection(("127.0.0.1", outer), timeout=30) as client:
+    with (
+        server,
+        relay("127.0.0.1", port) as outer,
+        socket.create_connection(("127.0.0.1", outer), timeout=30) as client,
+    ):
         client.sendall(b"question")
         received = b""
         while data := client.recv(100):
@@ -193,7 +197,11 @@ def test_the_relay_passes_bytes_and_ends_on() -> None:
 def test_the_relay_passes_a_cut_connection_on_as_one() -> None:
     """A connection that the server resets is reset for the client too, not ended politely."""
     server, port = _server(b"", linger=True)
-    with server, relay("127.0.0.1", port) as outer, socket.create_connection(("127.0.0.1", outer), timeout=30) as client:
+    with (
+        server,
+        relay("127.0.0.1", port) as outer,
+        socket.create_connection(("127.0.0.1", outer), timeout=30) as client,
+    ):
         client.sendall(b"question")
         with pytest.raises(ConnectionResetError):
             client.recv(100)
@@ -214,7 +222,10 @@ def test_the_command_line_needs_one_of_its_words() -> None:
 
 def test_memory_is_read_from_control_groups_of_both_versions(tmp_path: Path) -> None:
     """The working set is what is used without inactive file pages, under the names of either version."""
-    for version, usage, inactive in (("1", "memory.usage_in_bytes", "total_inactive_file"), ("2", "memory.current", "inactive_file")):
+    for version, usage, inactive in (
+        ("1", "memory.usage_in_bytes", "total_inactive_file"),
+        ("2", "memory.current", "inactive_file"),
+    ):
         group = tmp_path / version
         group.mkdir()
         (group / usage).write_text("5000\n")

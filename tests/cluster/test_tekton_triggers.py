@@ -312,7 +312,9 @@ def test_a_waiting_job_is_completed_with_the_verdict(azure: Azure, suites: str, 
 def test_the_job_templates_own_request_is_understood(azure: Azure, suites: str, result: str) -> None:
     """What the server sends for the job of tasks/azure-devops is what the listener takes, and it completes that job."""
     job = str(uuid.uuid4())
-    known = {f"System.{name}": str(uuid.uuid4()) for name in ("TeamProjectId", "PlanId", "TimelineId", "TaskInstanceId")}
+    known = {
+        f"System.{name}": str(uuid.uuid4()) for name in ("TeamProjectId", "PlanId", "TimelineId", "TaskInstanceId")
+    }
     known |= {"System.CollectionUri": azure.plan_url, "System.HostType": "build", "System.JobId": job}
     known |= {"System.JobAttempt": "1", "System.AccessToken": TOKEN, "ReflectCallbackSecret": "azure-secret"}
     sample = json.dumps(expanded(SAMPLES / "agentless-callback.yml")).replace("checkout login", suites)

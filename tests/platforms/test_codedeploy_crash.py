@@ -58,7 +58,11 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt])
 def test_crash_is_reported(
-    aws: Aws, functions: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: type[BaseException]
+    aws: Aws,
+    functions: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[BaseException],
 ) -> None:
     """Whatever is raised on the way, Failed is reported, and the log has no key and no traceback."""
 
@@ -153,7 +157,9 @@ def test_killed_and_called_again(tmp_path: Path) -> None:
             call.start()
             # A poll was made, so the id is saved.
             polled = sim.wait_for(
-                lambda service: bool(service.started) and any(c.path.endswith(service.started[0].id) for c in service.calls)
+                lambda service: (
+                    bool(service.started) and any(c.path.endswith(service.started[0].id) for c in service.calls)
+                )
             )
             assert polled, function.log
         call.join(60)

@@ -138,8 +138,16 @@ def test_package_is_small_and_the_same_each_time(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as archive:
         names = set(archive.namelist())
-        assert all(entry.external_attr >> 16 & 0o444 == 0o444 for entry in archive.infolist())  # another user reads them
-    assert {"codedeploy_hook.py", "reflect_aws.py", "reflect_ci/cli.py", "requests/__init__.py", "certifi/cacert.pem"} <= names
+        assert all(
+            entry.external_attr >> 16 & 0o444 == 0o444 for entry in archive.infolist()
+        )  # another user reads them
+    assert {
+        "codedeploy_hook.py",
+        "reflect_aws.py",
+        "reflect_ci/cli.py",
+        "requests/__init__.py",
+        "certifi/cacert.pem",
+    } <= names
     assert not [name for name in names if name.startswith(("boto", "reflect_ci/simulate")) or "__pycache__" in name]
 
 

@@ -208,7 +208,10 @@ def test_notifications(tmp_path: Path) -> None:
         inputs = {"REFLECT_STATE_MACHINE": MACHINE, **aws.environ}
         with emulator.function("codedeploy_hook.notified", inputs, tmp_path) as function:
             quiet = [function.call(notification(status)) for status in ("CREATED", "FAILED", "STOPPED", "READY")]
-            quiet += [function.call(notification(instanceId="i-1")), function.call({"Records": [{"Sns": {"Message": "hello"}}]})]
+            quiet += [
+                function.call(notification(instanceId="i-1")),
+                function.call({"Records": [{"Sns": {"Message": "hello"}}]}),
+            ]
             assert aws.calls == []
             first = function.call(notification())
             late = [function.call(notification("CREATED")), function.call(notification())]

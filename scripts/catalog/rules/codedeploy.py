@@ -77,5 +77,7 @@ def once(tree: Tree) -> Iterator[Finding]:
                 if not set(retry["ErrorEquals"]) <= NOT_RUN:
                     yield Finding(path, f"{document['StartAt']} is repeated after {', '.join(retry['ErrorEquals'])}")
             for name, state in document["States"].items():
-                if state["Type"] == "Task" and not any("States.ALL" in c["ErrorEquals"] for c in state.get("Catch", [])):
+                if state["Type"] == "Task" and not any(
+                    "States.ALL" in c["ErrorEquals"] for c in state.get("Catch", [])
+                ):
                     yield Finding(path, f"{name} has no Catch for States.ALL: its crash would be reported by nobody")

@@ -32,7 +32,9 @@ _KEY_PLACES = {
 }
 
 
-def call(command: str, args: argparse.Namespace, environ: Mapping[str, str], work: Callable[[Settings, Console], int]) -> int:
+def call(
+    command: str, args: argparse.Namespace, environ: Mapping[str, str], work: Callable[[Settings, Console], int]
+) -> int:
     """Read the settings and do the work; bad input is told, reported and ends with 2."""
     console = Console(sys.stdout, environ)
     console.hide((environ.get(BY_NAME["api-key"].env) or "").strip())
@@ -45,8 +47,20 @@ def call(command: str, args: argparse.Namespace, environ: Mapping[str, str], wor
         return _refused(command, args, environ, console, stop, started)
 
 
-def _refused(command: str, args: argparse.Namespace, environ: Mapping[str, str], console: Console, stop: Stop, started: float) -> int:
-    outcome = Outcome(command, stop.exit, stop.message, [], started, time.time(), ci=console.system.name, build_url=console.system.build_url, version=__version__)
+def _refused(
+    command: str, args: argparse.Namespace, environ: Mapping[str, str], console: Console, stop: Stop, started: float
+) -> int:
+    outcome = Outcome(
+        command,
+        stop.exit,
+        stop.message,
+        [],
+        started,
+        time.time(),
+        ci=console.system.name,
+        build_url=console.system.build_url,
+        version=__version__,
+    )
     row = BY_NAME["report-dir"]
     paths: list[Path] = []
     if command in row.commands:
@@ -60,7 +74,10 @@ def _refused(command: str, args: argparse.Namespace, environ: Mapping[str, str],
 def require_key(settings: Settings, console: Console) -> None:
     """Raise Stop(usage) when there is no key, with the place where this CI system keeps it."""
     if not settings.key:
-        place = _KEY_PLACES.get(console.system.name, "Set REFLECT_API_KEY, or give a file with --api-key-file. The key stands under Settings > Account Information in Reflect.")
+        place = _KEY_PLACES.get(
+            console.system.name,
+            "Set REFLECT_API_KEY, or give a file with --api-key-file. The key stands under Settings > Account Information in Reflect.",
+        )
         raise usage(f"There is no API key. {place}")
 
 
@@ -83,14 +100,16 @@ def picked_up(settings: Settings) -> list[Execution]:
             found.update({(suite, number): url for suite, number, url in executions.read(Path(settings.from_file))})
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise usage(f"from-file: {settings.from_file!r} cannot be used ({why}). Give the executions.json that `reflect-ci run` wrote.") from None
+            raise usage(
+                f"from-file: {settings.from_file!r} cannot be used ({why}). Give the executions.json that `reflect-ci run` wrote."
+            ) from None
     elif not settings.executions:
-        raise usage(f"Say which executions: `reflect-ci {settings.command} SUITE/ID`, or `--from-file reflect-report/executions.json`.")
+        raise usage(
+            f"Say which executions: `reflect-ci {settings.command} SUITE/ID`, or `--from-file reflect-report/executions.json`."
+        )
     return [Execution(suite, number, url, "pending") for (suite, number), url in found.items()]
 
 
 def none_listed(settings: Settings, executions: Sequence[Execution]) -> bool:
     """Tell whether the file was fine but lists nothing."""
     return not executions and bool(settings.from_file)
-
-

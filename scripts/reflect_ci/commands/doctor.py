@@ -69,7 +69,11 @@ def _findings(settings: Settings, console: Console) -> Iterator[Finding]:
     try:
         answer = api.suites()
     except Unreachable as error:
-        yield Finding("network", f"{settings.api_url} gave no answer: {error.why}. Check api-url, the network and the proxy.", exits.SERVICE)
+        yield Finding(
+            "network",
+            f"{settings.api_url} gave no answer: {error.why}. Check api-url, the network and the proxy.",
+            exits.SERVICE,
+        )
         return
     yield Finding("network", f"{settings.api_url} answered in {(time.monotonic() - begun) * 1000:.0f} ms")
     yield from _clock(answer)
@@ -104,7 +108,11 @@ def _clock(answer: Answer) -> Iterator[Finding]:
     except (TypeError, ValueError):
         return
     if abs(off) > SKEW:
-        yield Finding("clock", f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's: set it, or certificates fail", warning=True)
+        yield Finding(
+            "clock",
+            f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's: set it, or certificates fail",
+            warning=True,
+        )
     else:
         yield Finding("clock", "agrees with the service's")
 
@@ -121,7 +129,11 @@ def _account(settings: Settings, answer: Answer) -> Iterator[Finding]:
         if suite in known:
             yield Finding("suite", f"{suite} exists")
         else:
-            yield Finding("suite", f"{suite} does not exist.{_near(suite, known)} `reflect-ci suites` lists them.", exits.NOT_FOUND)
+            yield Finding(
+                "suite",
+                f"{suite} does not exist.{_near(suite, known)} `reflect-ci suites` lists them.",
+                exits.NOT_FOUND,
+            )
 
 
 def _near(suite: str, known: set[str]) -> str:

@@ -14,19 +14,35 @@ from reflect_ci.errors import Stop, usage
 from reflect_ci.inputs import BY_NAME, DEFAULT_API_URL
 from reflect_ci.recipes import RECIPES
 
-ALIASES = {"azure-devops": "azure", "travis-ci": "travis", "webapp": "webapp-io", "aws": "codedeploy", "aws-codedeploy": "codedeploy", "github-actions": "github"}
+ALIASES = {
+    "azure-devops": "azure",
+    "travis-ci": "travis",
+    "webapp": "webapp-io",
+    "aws": "codedeploy",
+    "aws-codedeploy": "codedeploy",
+    "github-actions": "github",
+}
 _PROJECT_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     parser.add_argument("platform", nargs="?", metavar="PLATFORM", help=f"one of {', '.join(RECIPES)}")
-    parser.add_argument("--suites", action="append", metavar="SUITE", help="suite ids to fill in, separated by spaces or commas; can be repeated")
+    parser.add_argument(
+        "--suites",
+        action="append",
+        metavar="SUITE",
+        help="suite ids to fill in, separated by spaces or commas; can be repeated",
+    )
     parser.add_argument("--hosts", action="append", metavar="HOST=HOST", help=BY_NAME["hosts"].help)
     parser.add_argument("--dir", default=".", metavar="DIR", help="root of your repository (default: here)")
     parser.add_argument("--diff", action="store_true", help="show what would be written, and write nothing")
     parser.add_argument("--force", action="store_true", help="replace files that differ")
-    parser.add_argument("--project-id", metavar="ID", help="azure: also write a service connection for this project (az devops project show)")
+    parser.add_argument(
+        "--project-id",
+        metavar="ID",
+        help="azure: also write a service connection for this project (az devops project show)",
+    )
     parser.add_argument("--project-name", metavar="NAME", help="azure: the project's name")
 
 
@@ -52,7 +68,9 @@ def _init(args: argparse.Namespace) -> int:
         return 0
     if differing and not args.force:
         names = ", ".join(str(path.relative_to(root)) for path in differing)
-        raise usage(f"{names} exists and differs; nothing was written. Look with --diff, then replace with --force, or write elsewhere with --dir.")
+        raise usage(
+            f"{names} exists and differs; nothing was written. Look with --diff, then replace with --force, or write elsewhere with --dir."
+        )
     for path, text in files.items():
         _write(path, text)
         print(f"wrote {path.relative_to(root)}")
@@ -72,7 +90,10 @@ def _platform(given: str | None) -> str:
     if name in RECIPES:
         return name
     near = difflib.get_close_matches(name, [*RECIPES, *ALIASES], 1, 0.6)
-    raise usage(f"There is no platform {given!r}." + (f" Did you mean {near[0]}?" if near else f" There are {known}; `shell` fits any other."))
+    raise usage(
+        f"There is no platform {given!r}."
+        + (f" Did you mean {near[0]}?" if near else f" There are {known}; `shell` fits any other.")
+    )
 
 
 def _rendered(platform: str, args: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -84,8 +105,13 @@ def _rendered(platform: str, args: argparse.Namespace) -> Iterator[tuple[str, st
         if platform != "azure":
             raise usage("--project-id and --project-name are for azure. Leave them out.")
         if not args.project_id or not _PROJECT_ID.fullmatch(args.project_id) or not args.project_name:
-            raise usage("A service connection needs --project-id (a GUID; `az devops project show --project NAME --query id`) and --project-name.")
-        yield recipes.SERVICE_CONNECTION.destination, recipes.service_connection(DEFAULT_API_URL, args.project_id, args.project_name)
+            raise usage(
+                "A service connection needs --project-id (a GUID; `az devops project show --project NAME --query id`) and --project-name."
+            )
+        yield (
+            recipes.SERVICE_CONNECTION.destination,
+            recipes.service_connection(DEFAULT_API_URL, args.project_id, args.project_name),
+        )
 
 
 def _present(path: Path) -> str | None:
@@ -103,7 +129,9 @@ def _diff(files: Mapping[Path, str], root: Path) -> Iterator[str]:
         before = _present(path)
         name = str(path.relative_to(root))
         old = [] if before is None else before.splitlines(keepends=True)
-        yield from difflib.unified_diff(old, text.splitlines(keepends=True), "/dev/null" if before is None else name, name)
+        yield from difflib.unified_diff(
+            old, text.splitlines(keepends=True), "/dev/null" if before is None else name, name
+        )
 
 
 def _write(path: Path, text: str) -> None:

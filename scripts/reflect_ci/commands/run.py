@@ -24,7 +24,9 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _run(settings: Settings, console: Console) -> int:
     if not settings.suites:
-        raise usage("Say which suite to run: `reflect-ci run SUITE`, or set REFLECT_SUITES. The ID stands on the suite's page.")
+        raise usage(
+            "Say which suite to run: `reflect-ci run SUITE`, or set REFLECT_SUITES. The ID stands on the suite's page."
+        )
     if not settings.key and settings.skip_without_key:
         session = Session(settings, console, [])
         console.warn("There is no API key, so nothing was run (missing-key=skip).")

@@ -37,7 +37,9 @@ def fetch(api: Api) -> list[answers.Suite]:
     try:
         answer = api.suites()
     except Unreachable as error:
-        raise Stop(SERVICE, f"The service could not be asked for its suites: {error.why}. Check api-url, network and proxy.") from None
+        raise Stop(
+            SERVICE, f"The service could not be asked for its suites: {error.why}. Check api-url, network and proxy."
+        ) from None
     found = answers.suites(answer.body) if answer.status == 200 else None
     if found is None:
         raise Stop(*refusal(answer, "the list of suites"))

@@ -25,7 +25,9 @@ def _wait(settings: Settings, console: Console) -> int:
     warn_about_plain_http(settings, console)
     session = Session(settings, console, executions)
     if none_listed(settings, executions):
-        return session.finish(EMPTY, f"{settings.from_file} lists no execution: the step before started none. Look at its log.")
+        return session.finish(
+            EMPTY, f"{settings.from_file} lists no execution: the step before started none. Look at its log."
+        )
     plan = Plan(
         timeout=settings.timeout,
         leave=settings.leave,

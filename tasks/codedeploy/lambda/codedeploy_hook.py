@@ -35,7 +35,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         end: dict[str, Any] = {"status": FAILED, "verdict": "crashed"}
         try:
             if not report.deployment or not report.execution:
-                raise Trouble("This is no event of a CodeDeploy hook: it has no DeploymentId and LifecycleEventHookExecutionId.")
+                raise Trouble(
+                    "This is no event of a CodeDeploy hook: it has no DeploymentId and LifecycleEventHookExecutionId."
+                )
             machine = os.environ.get("REFLECT_STATE_MACHINE", "")
             if machine:
                 begun = begin_machine(machine, report.deployment, report.execution)
@@ -123,7 +125,9 @@ def _once(report: Report, left: float) -> dict[str, Any]:
     room = left - _reserve(left)
     wanted = _wanted()
     if wanted and wanted > room:
-        say(f"the timeout is shortened to {room:.0f}s: the function itself ends in {left:.0f}s. A state machine allows for longer suites.")
+        say(
+            f"the timeout is shortened to {room:.0f}s: the function itself ends in {left:.0f}s. A state machine allows for longer suites."
+        )
     started = _started(folder)
     if started:
         say("an earlier call with this event started the suites; they are taken up")

@@ -67,7 +67,9 @@ def key_of(environ: Mapping[str, str]) -> str:
         try:
             text = json.loads(text)[field]
         except (ValueError, KeyError, TypeError):
-            raise Trouble(f"The secret {arn} is no JSON object with the member {field} (REFLECT_SECRET_FIELD).") from None
+            raise Trouble(
+                f"The secret {arn} is no JSON object with the member {field} (REFLECT_SECRET_FIELD)."
+            ) from None
     elif text.lstrip().startswith("{"):
         raise Trouble(f"The secret {arn} is a JSON object: name the member with the key in REFLECT_SECRET_FIELD.")
     if not isinstance(text, str) or not text.strip():

@@ -28,7 +28,9 @@ releases instead of building), REFLECT_DEBIAN_MIRROR. tests/cluster/README.md sa
 
 def main() -> int:
     """Do what the one argument says."""
-    parser = argparse.ArgumentParser(prog="cluster", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="cluster", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=["up", "down", "status", "kubeconfig"])
     command = parser.parse_args().command
     try:

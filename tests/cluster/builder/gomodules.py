@@ -41,7 +41,9 @@ class Module:
     @property
     def key(self) -> str:
         """Key of everything that the result depends on, Go's own version apart."""
-        return fingerprint(self.folder, repr((self.flags, self.targets, sorted(self.rename.items()))), os.uname().machine)
+        return fingerprint(
+            self.folder, repr((self.flags, self.targets, sorted(self.rename.items()))), os.uname().machine
+        )
 
     @property
     def output(self) -> Path:

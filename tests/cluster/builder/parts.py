@@ -38,7 +38,8 @@ def kubernetes_images(scratch: Path) -> list[Image]:
     programs = built("kubernetes")
     names = {name.rsplit("/", 1)[1].split(":")[0]: name for name in names_of_kubeadm()}
     images = [
-        _program(names[name], programs / name) for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        _program(names[name], programs / name)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ]
     proxy = _unpacked(IPTABLES, scratch / "iptables")
     for name in ("iptables", "ip6tables"):  # what update-alternatives would make

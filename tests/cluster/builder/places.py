@@ -45,7 +45,9 @@ def kubeconfig() -> Path:
 
 def environment() -> dict[str, str]:
     """Give the environment of child processes: the caller's, with a home in any case, without surprises for Go."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("GOFLAGS", "GOWORK", "KUBECONFIG"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GOFLAGS", "GOWORK", "KUBECONFIG"))
+    }
     env["HOME"] = str(home())
     env["PATH"] = f"{env.get('PATH') or os.defpath}:/usr/local/sbin:/usr/sbin:/sbin"
     return env

@@ -50,7 +50,9 @@ def attempt(
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 124, "", f"no end after {seconds:.0f} s")
     except FileNotFoundError:
-        return subprocess.CompletedProcess(command, 127, "", f"there is no {command[0]}; ./scripts/setup installs what is needed")
+        return subprocess.CompletedProcess(
+            command, 127, "", f"there is no {command[0]}; ./scripts/setup installs what is needed"
+        )
 
 
 def work(

@@ -55,7 +55,12 @@ def chosen() -> Source:
         folder = tools(image)
         manifests = folder / "tekton.json"
         return Source(
-            name, folder / "kind", folder / "kubectl", image, BUSYBOX_IMAGE, lambda: list(json.loads(manifests.read_text()))
+            name,
+            folder / "kind",
+            folder / "kubectl",
+            image,
+            BUSYBOX_IMAGE,
+            lambda: list(json.loads(manifests.read_text())),
         )
     if name == "registry":
         return Source(

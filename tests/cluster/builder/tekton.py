@@ -34,7 +34,10 @@ def built_manifests() -> list[Document]:
     pipeline = module_source("tekton-pipeline", "github.com/tektoncd/pipeline") / "config"
     triggers = module_source("tekton-triggers", "github.com/tektoncd/triggers") / "config"
     documents = []
-    for project, folder, version in (("pipeline", pipeline, PIPELINE_VERSION), ("triggers", triggers, TRIGGERS_VERSION)):
+    for project, folder, version in (
+        ("pipeline", pipeline, PIPELINE_VERSION),
+        ("triggers", triggers, TRIGGERS_VERSION),
+    ):
         for path in sorted(folder.rglob("*.yaml")):
             documents += _documents(_with_local_images(path.read_text(), project, version))
     return documents

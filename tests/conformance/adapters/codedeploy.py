@@ -41,7 +41,10 @@ class Functions(Adapter):
                 environ["REFLECT_SECRET_ARN"] = SECRET
             name, event = "codedeploy_hook.handler", dict(HOOK)
             if case.command == "wait":
-                name, event = "codedeploy_hook.step", {"deployment": "d-EXAMPLE11", "hook": "", "executions": executions}
+                name, event = (
+                    "codedeploy_hook.step",
+                    {"deployment": "d-EXAMPLE11", "hook": "", "executions": executions},
+                )
                 event["started"] = str(time.time())
             with emulator.function(name, {**environ, **aws.environ}, tmp) as function:
                 answer = function.call(event)
@@ -78,7 +81,9 @@ class Server(Adapter):
             Path(inputs["api-key-file"]).write_text(case.key)
         exports = [f"export REFLECT_{n.replace('-', '_').upper()}={shlex.quote(v)}" for n, v in inputs.items()]
         (revision / "scripts" / "validate.sh").write_text(
-            "\n".join(["#!/bin/sh", "set -eu", *exports, f'exec sh "$(dirname "$0")/reflect-run.sh" {case.command}', ""])
+            "\n".join(
+                ["#!/bin/sh", "set -eu", *exports, f'exec sh "$(dirname "$0")/reflect-run.sh" {case.command}', ""]
+            )
         )
         (script,) = appspec.scripts(revision, "ValidateService")
         base = {"PATH": path_with_runner(), "HOME": str(tmp), "LANG": "C.UTF-8", **case.environ}

@@ -69,7 +69,10 @@ class Aws:
     def _secret(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         arn = body["SecretId"]
         if arn not in self.secrets:
-            return 400, {"__type": "ResourceNotFoundException", "message": "Secrets Manager can't find the specified secret."}
+            return 400, {
+                "__type": "ResourceNotFoundException",
+                "message": "Secrets Manager can't find the specified secret.",
+            }
         return 200, {"ARN": arn, "Name": "reflect", "SecretString": self.secrets[arn]}
 
     def _status(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:

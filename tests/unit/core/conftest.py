@@ -54,7 +54,12 @@ def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
 
     def run(url: str, *argv: str, key: str = KEY, **environ: str) -> Ended:
         reports = tmp_path / "report"
-        given: dict[str, Any] = {"REFLECT_API_URL": url, "REFLECT_REPORT_DIR": str(reports), "REFLECT_API_KEY": key, **environ}
+        given: dict[str, Any] = {
+            "REFLECT_API_URL": url,
+            "REFLECT_REPORT_DIR": str(reports),
+            "REFLECT_API_KEY": key,
+            **environ,
+        }
         code = main(list(argv), {name: value for name, value in given.items() if value})
         seen = capsys.readouterr()
         return Ended(code, seen.out + seen.err, reports)

@@ -11,7 +11,13 @@ from tests.unit.core.conftest import Call
 
 def service(**suite: Any) -> Simulator:
     """Return a service whose suite cuts the connection of each start after it happened."""
-    return Simulator({"suites": {"checkout": {"faults": {"start": [{"answer": "cut", "created": True, "times": "always"}]}, **suite}}})
+    return Simulator(
+        {
+            "suites": {
+                "checkout": {"faults": {"start": [{"answer": "cut", "created": True, "times": "always"}]}, **suite}
+            }
+        }
+    )
 
 
 def posts(sim: Simulator) -> int:
@@ -60,7 +66,10 @@ def test_without_a_list_nothing_is_certain(call: Call) -> None:
 
 def test_an_execution_that_shows_up_late_is_found(call: Call) -> None:
     """The list may lag: it is looked at several times."""
-    faults = {"start": [{"answer": "cut", "created": True}], "list": [{"status": 200, "body": '{"executions": {"data": []}}', "times": 2}]}
+    faults = {
+        "start": [{"answer": "cut", "created": True}],
+        "list": [{"status": 200, "body": '{"executions": {"data": []}}', "times": 2}],
+    }
     with Simulator({"suites": {"checkout": {"faults": faults}}}) as sim:
         ended = call(sim.url, "run", "checkout")
         assert ended.code == 0, ended.text

@@ -51,7 +51,9 @@ def test_suites(sim: Simulator, call: Call) -> None:
 
 def test_suites_in_the_newer_shape(call: Call) -> None:
     """The newer list shape with slugs is understood too."""
-    with Simulator({"suites": {"checkout": {}}, "shape": {"suites": "flat", "ids": "text", "words": {"canceled": "cancelled"}}}) as sim:
+    with Simulator(
+        {"suites": {"checkout": {}}, "shape": {"suites": "flat", "ids": "text", "words": {"canceled": "cancelled"}}}
+    ) as sim:
         ended = call(sim.url, "suites")
     assert ended.code == 0, ended.text
     assert "checkout" in ended.text

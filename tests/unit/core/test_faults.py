@@ -32,7 +32,9 @@ def test_bad_answer_at_the_start(name: str, call: Call) -> None:
         ended = call(sim.url, "run", "checkout", "--timeout", TIMEOUT)
         posts = [each for each in sim.calls if each.method == "POST"]
         assert ended.code == AT_START[name], ended.text
-        assert len(posts) == 1 or name == "429", "only an answer that proves that nothing started may be followed by a second start"
+        assert len(posts) == 1 or name == "429", (
+            "only an answer that proves that nothing started may be followed by a second start"
+        )
         assert not sim.started
     check(ended)
 

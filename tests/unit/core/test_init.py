@@ -26,7 +26,9 @@ def init(*argv: str) -> int:
 @pytest.mark.parametrize("platform", RECIPES)
 def test_files_filled_in(platform: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The suites and hosts given stand in the files, the examples' are gone, and the next steps are told."""
-    assert init(platform, "--suites", "Night-ly shop", "--hosts", "www.acme.io=next.acme.io", "--dir", str(tmp_path)) == 0
+    assert (
+        init(platform, "--suites", "Night-ly shop", "--hosts", "www.acme.io=next.acme.io", "--dir", str(tmp_path)) == 0
+    )
     text = "\n".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     for value in ("Night-ly", "shop", "www.acme.io", "next.acme.io"):
         assert value in text, value
@@ -56,7 +58,9 @@ def test_yaml_stays_yaml(platform: str, tmp_path: Path) -> None:
         if path.suffix in (".yml", ".yaml"):
             documents = list(yaml.safe_load_all(path.read_text()))
             assert documents, path
-        if path.is_file() and any(file.hosts and path == tmp_path / file.destination for file in RECIPES[platform].files):
+        if path.is_file() and any(
+            file.hosts and path == tmp_path / file.destination for file in RECIPES[platform].files
+        ):
             assert not re.search(r"^[^#]*staging\.example\.com", path.read_text(), re.MULTILINE), path
 
 

@@ -28,8 +28,16 @@ GOOD: list[tuple[Callable[..., Any], str, Any]] = [
     (parse.pairs, "URL=https://a.example:8080/x", {"URL": "https://a.example:8080/x"}),
     (parse.pairs, '{"A": 1.50, "B": true, "C": "x"}', {"A": "1.50", "B": "true", "C": "x"}),
     (parse.pairs, "A=", {"A": ""}),
-    (parse.hosts, "prod.example.com=staging.example.com", [{"original": "prod.example.com", "replacement": "staging.example.com"}]),
-    (parse.hosts, "a.com=https://b.com:8443/login?x=1, c.com:80=d.com", [{"original": "a.com", "replacement": "b.com:8443"}, {"original": "c.com:80", "replacement": "d.com"}]),
+    (
+        parse.hosts,
+        "prod.example.com=staging.example.com",
+        [{"original": "prod.example.com", "replacement": "staging.example.com"}],
+    ),
+    (
+        parse.hosts,
+        "a.com=https://b.com:8443/login?x=1, c.com:80=d.com",
+        [{"original": "a.com", "replacement": "b.com:8443"}, {"original": "c.com:80", "replacement": "d.com"}],
+    ),
     (parse.hosts, '{"a.com": "[::1]:3000"}', [{"original": "a.com", "replacement": "[::1]:3000"}]),
     (parse.cookies, "session=abc", [{"name": "session", "value": "abc"}]),
     (parse.cookies, '[{"name": "a", "value": "b", "httpOnly": true}]', [{"name": "a", "value": "b", "httpOnly": True}]),

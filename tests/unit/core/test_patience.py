@@ -47,6 +47,10 @@ def test_budgets_follow_the_deadline() -> None:
     """A short deadline leaves little patience, a long one not too much."""
     assert patience.error_budget(8.0) == 2.0
     assert patience.error_budget(1800.0) == 120.0
-    assert (patience.request_limit(2.0), patience.request_limit(40.0), patience.request_limit(1800.0)) == (1.0, 10.0, 30.0)
+    assert (patience.request_limit(2.0), patience.request_limit(40.0), patience.request_limit(1800.0)) == (
+        1.0,
+        10.0,
+        30.0,
+    )
     assert patience.not_found_window(1800.0, started_here=True) == 10.0
     assert patience.not_found_window(1800.0, started_here=False) == 0.0

@@ -153,4 +153,6 @@ def test_concurrency(sim: Simulator, call: Call) -> None:
     assert call(sim.url, "run", "passes", "retried", "many", "--concurrency", "1").code == 0
     order = [(each.method, each.path.split("/")[2]) for each in sim.calls if each.path.startswith("/suites/")]
     suites = list(dict.fromkeys(suite for _method, suite in order))
-    assert [suite for position, (_m, suite) in enumerate(order) if position == 0 or order[position - 1][1] != suite] == suites
+    assert [
+        suite for position, (_m, suite) in enumerate(order) if position == 0 or order[position - 1][1] != suite
+    ] == suites

@@ -21,7 +21,14 @@ def start(sim: Simulator, tmp_path: Path, *argv: str) -> subprocess.Popen[str]:
     """Start the runner as a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "reflect_ci", *argv],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SCRIPTS), "HOME": str(tmp_path), "REFLECT_API_KEY": KEY, "REFLECT_API_URL": sim.url, "REFLECT_REPORT_DIR": str(tmp_path / "report")},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(SCRIPTS),
+            "HOME": str(tmp_path),
+            "REFLECT_API_KEY": KEY,
+            "REFLECT_API_URL": sim.url,
+            "REFLECT_REPORT_DIR": str(tmp_path / "report"),
+        },
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -34,7 +41,9 @@ def start(sim: Simulator, tmp_path: Path, *argv: str) -> subprocess.Popen[str]:
 def test_signal_while_waiting(number: signal.Signals, code: int, sim: Simulator, tmp_path: Path) -> None:
     """The execution is canceled and every report is written."""
     process = start(sim, tmp_path, "run", "never-ends", "passes")
-    assert sim.wait_for(lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE)
+    assert sim.wait_for(
+        lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE
+    )
     process.send_signal(number)
     text = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == code, text
@@ -59,7 +68,9 @@ def test_signal_between_start_and_answer(suite: str, started: int, sim: Simulato
 def test_second_signal_leaves_at_once(sim: Simulator, tmp_path: Path) -> None:
     """While the first signal's cancel hangs, a second one ends the process."""
     process = start(sim, tmp_path, "run", "cancel-hang")
-    assert sim.wait_for(lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE)
+    assert sim.wait_for(
+        lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE
+    )
     process.send_signal(signal.SIGTERM)
     assert sim.wait_for(lambda service: any(each.method == "PATCH" for each in service.calls), PATIENCE)
     process.send_signal(signal.SIGTERM)
@@ -70,7 +81,9 @@ def test_second_signal_leaves_at_once(sim: Simulator, tmp_path: Path) -> None:
 def test_ids_are_saved_before_the_first_poll(sim: Simulator, tmp_path: Path) -> None:
     """A runner that is killed outright has left the ids for `cancel`."""
     process = start(sim, tmp_path, "run", "never-ends")
-    assert sim.wait_for(lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE)
+    assert sim.wait_for(
+        lambda service: any(each.method == "GET" and "/executions/" in each.path for each in service.calls), PATIENCE
+    )
     process.kill()
     process.communicate(timeout=PATIENCE)
     assert len(sim.running()) == 1

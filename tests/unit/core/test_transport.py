@@ -88,7 +88,9 @@ def authority(tmp_path: Path) -> Iterator[tuple[Path, ssl.SSLContext]]:
     )  # fmt: skip
     path, secret = tmp_path / "authority.pem", tmp_path / "key.pem"
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path, secret)
     yield path, context
@@ -120,7 +122,9 @@ def test_proxy_that_does_not_answer(sim: Simulator, call: Call, monkeypatch: pyt
     assert sim.calls == []
 
 
-def test_private_authority(sim: Simulator, call: Call, authority: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_authority(
+    sim: Simulator, call: Call, authority: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """REQUESTS_CA_BUNDLE makes a private authority known; without it the call ends at once and says so."""
     path, context = authority
     relay = Relay(address(sim), tls=context)
@@ -145,14 +149,19 @@ def test_netrc_is_not_sent(sim: Simulator, call: Call, tmp_path: Path, monkeypat
 
 def test_redirects_do_not_carry_the_key(call: Call) -> None:
     """A redirect to another server is not followed, so that the key stays."""
-    with Simulator() as other, Simulator({"suites": {"checkout": {"faults": {"start": [{"answer": "redirect", "times": "always"}]}}}}) as sim:
+    with (
+        Simulator() as other,
+        Simulator({"suites": {"checkout": {"faults": {"start": [{"answer": "redirect", "times": "always"}]}}}}) as sim,
+    ):
         ended = call(sim.url, "run", "checkout")
         assert ended.code == 5
         assert "redirect" in ended.text
         assert other.calls == []
 
 
-def test_plain_http_to_another_machine_is_warned_about(call: Call, monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
+def test_plain_http_to_another_machine_is_warned_about(
+    call: Call, monkeypatch: pytest.MonkeyPatch, sim: Simulator
+) -> None:
     """An api-url without TLS that leaves the machine gets a warning."""
     relay = Relay(address(sim), proxy=True)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{relay.port}")
