@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class Session:
         self._begun = time.time()
         self._mono = time.monotonic()
         self._told: set[int] = set()
+        self._saving = threading.Lock()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.transport = Transport(settings.key, patience.request_limit(settings.timeout), __version__)
         self.api = Api(self.transport, settings.api_url)
@@ -44,7 +46,14 @@ class Session:
         return self._mono + (CANCEL_DEADLINE if self.settings.command == "cancel" else self.settings.timeout)
 
     def save(self) -> None:
-        """Write what was started so far; a failure is told and does not stop the run."""
+        """Write what was started so far; a failure is told and does not stop the run.
+
+        One at a time: starts come from several threads, and an older list must not be written over a newer one.
+        """
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         try:
             executions_file.write([each for each in self.executions if each.id], self.settings.report_dir)
         except OSError as error:
