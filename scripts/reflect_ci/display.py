@@ -129,6 +129,8 @@ class Display:
                 self.line(f"REPORTS  {self.defuse(str(paths[0].parent))}: {self.defuse(names)}")
             counts = f"({passed} of {total} executions passed)" if total > 1 and outcome.waited else ""
             message = "" if outcome.message in self._errors else outcome.message
+            if message in self._said and outcome.exit is not STARTED:
+                message = outcome.executions[0].name  # the sentence stands just above
             took = f"after {duration(outcome.ended_at - outcome.started_at)}"
             text = _joined(name, message, counts, took, f"exit code {outcome.exit.code}")
             self.line(self.paint(self.defuse(text), name))
