@@ -77,7 +77,9 @@ def _refuse_placeholder(row: Input, text: str) -> None:
         value = value.partition("=")[2] if row.kind == "pairs" and "=" in value else value
         cure = cure_of(value, UNMISTAKABLE if row.name in _FREE else PLACEHOLDERS)
         if cure:
-            raise usage(f"{row.env if row.secret else row.name}: {value.strip()!r} was never filled in; {cure}.")
+            # A key is not shown, even one that looks like a placeholder.
+            what = f"{row.env} holds a placeholder that" if row.secret else f"{row.name}: {value.strip()!r}"
+            raise usage(f"{what} was never filled in; {cure}.")
 
 
 def read(command: str, args: argparse.Namespace, environ: Mapping[str, str]) -> Settings:

@@ -14,7 +14,6 @@ from reflect_ci.console import Console
 from reflect_ci.errors import Stop, usage
 from reflect_ci.inputs import BY_NAME
 from reflect_ci.model import Execution, Outcome
-from reflect_ci.placeholders import cure_of
 from reflect_ci.settings import Settings, read
 
 # Where each system keeps the key: the end of the sentence about a missing one.
@@ -38,9 +37,7 @@ def call(
 ) -> int:
     """Read the settings and do the work; bad input is told, reported and ends with 2."""
     console = Console(sys.stdout, environ)
-    given = (environ.get(BY_NAME["api-key"].env) or "").strip()
-    if not cure_of(given):  # a placeholder is no secret: people must see what was not filled in
-        console.hide(given)
+    console.hide((environ.get(BY_NAME["api-key"].env) or "").strip())
     started = time.time()
     try:
         settings = read(command, args, environ)
