@@ -90,7 +90,7 @@ def main() -> int:
         print(f"-- Python {number}: {found[numbers]}", flush=True)
         inside = environment(found[numbers], number)
         done = subprocess.run(
-            [inside, "-m", "pytest", "-q", "-n", "2", "-o", f"cache_dir={ROOT}/.cache/pytest-{number}", "tests/unit"],
+            [inside, "-m", "pytest", "-q", "-n", "4", "-o", f"cache_dir={ROOT}/.cache/pytest-{number}", "tests/unit"],
             cwd=ROOT,
         )
         if done.returncode:
