@@ -25,9 +25,9 @@ PACKAGES = (
 NOT_NEEDED = ("var/cache/apt/*", "var/lib/apt/lists/*", "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*")
 
 
-def mirror() -> str:
-    """Give the Debian mirror to take the node's root file system from."""
-    return os.environ.get("REFLECT_DEBIAN_MIRROR") or "http://deb.debian.org/debian"
+def mirror() -> list[str]:
+    """Give debootstrap's argument for another Debian mirror than its own default."""
+    return [address] if (address := os.environ.get("REFLECT_DEBIAN_MIRROR")) else []
 
 
 def node_key() -> str:
@@ -136,7 +136,7 @@ def _bootstrap(root: Path, archive: Path) -> None:
     try:
         work(
             "installing the node's root file system",
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", debian.SUITE, root, mirror()],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", debian.SUITE, root, *mirror()],
         )
         partial = archive.with_suffix(".partial")
         excluded = [f"--exclude=./{pattern}" for pattern in NOT_NEEDED]
