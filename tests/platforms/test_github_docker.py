@@ -12,7 +12,8 @@ from tests.conformance.frame import KEY, ROOT, Case, execute, path_with_runner
 from tests.platforms.github import act
 from tests.platforms.test_github_samples import SAMPLES, SUITES
 
-pytestmark = pytest.mark.engine
+# act names the container after workflow and job: two at once would remove each other's.
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("act-docker")]
 
 
 @pytest.fixture(scope="session")
