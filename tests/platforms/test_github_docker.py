@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from reflect_ci.simulate import Simulator
+from tests.cluster.builder.places import lock
 from tests.conformance.frame import KEY, ROOT, Case, execute, path_with_runner
 from tests.platforms.github import act
 from tests.platforms.test_github_samples import SAMPLES, SUITES
 
-# act names the container after workflow and job: two at once would remove each other's.
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("act-docker")]
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,9 @@ def test_push(image: str, status: str, tmp_path: Path) -> None:
             options += ["--env", pair]
         command = [word for word in act.command(repo, tmp_path, "push", options) if word != "ubuntu-24.04=-self-hosted"]
         command.remove("-P")
-        code, log = execute(command, Case(), sim, env=act.environ(tmp_path), cwd=repo, log=tmp_path / "act.log")
+        # act names the container after workflow and job: two at once would remove each other's.
+        with lock("act-docker"):
+            code, log = execute(command, Case(), sim, env=act.environ(tmp_path), cwd=repo, log=tmp_path / "act.log")
         assert (code == 0) == (status == "passed"), log
         assert [started.suite for started in sim.started] == ["regression-tests"], log
     assert f"Start image={image}" in log
