@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.conformance.frame import path_with_runner
 from tests.platforms.bitbucket import bbrun, pipe
+from tests.platforms.tools import tool
 
 SAMPLES = sorted((bbrun.FOLDER / "samples").glob("*.yml"))
 VENDOR = (
     "pipelines:\n  branches:\n    master:\n      - step:\n          name: Regression Tests\n          script:\n"
     '            - curl -X POST --data "{}" -H "x-api-key: <API-KEY>" https://api.reflect.run/v1/suites/<suite-id>/executions\n'
 )
-
-
-def tool(*words: str | Path) -> tuple[int, str]:
-    """Run a tool of .venv; return its exit code and output."""
-    run = subprocess.run(
-        [str(word) for word in words],
-        env={"PATH": path_with_runner(), "HOME": "/nonexistent"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return run.returncode, run.stdout + run.stderr
 
 
 def schema(path: Path) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from reflect_ci.inputs import BY_NAME
 from reflect_ci.simulate import Simulator
 from tests.conformance.frame import KEY, Case, execute, path_with_runner
 from tests.platforms.circleci import orb, run
+from tests.platforms.tools import tool
 
 FOLDER = orb.SOURCE.parent
 CONFIGS = sorted([*(FOLDER / "samples").glob("*.yml"), *(FOLDER / ".circleci").glob("*.yml")])
@@ -25,16 +26,6 @@ OFFICIAL = {
     "variables": "string",
     "wait_for_test_results": "boolean",
 }
-
-
-def tool(*words: str | Path) -> tuple[int, str]:
-    """Run a tool of .venv; return its exit code and output."""
-    done = subprocess.run(
-        [str(word) for word in words],
-        env={"PATH": path_with_runner(), "HOME": "/nonexistent"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
 
 
 def schema(path: Path) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 import yaml
 
 from reflect_ci.simulate import Simulator
-from tests.conformance.frame import KEY, Case, path_with_runner
+from tests.conformance.frame import KEY, Case
+from tests.platforms.tools import tool
 from tests.platforms.travis import build
 
 FILES = sorted([*build.FOLDER.glob("*.yml"), *(build.FOLDER / "samples").glob("*.yml")])
@@ -75,16 +75,6 @@ def logs(jobs: list[build.Job]) -> str:
 def suites(sim: Simulator) -> list[str]:
     """Return the suites that were started."""
     return sorted(started.suite for started in sim.started)
-
-
-def tool(*words: str | Path) -> tuple[int, str]:
-    """Run a tool of .venv; return its exit code and output."""
-    done = subprocess.run(
-        [str(word) for word in words],
-        env={"PATH": path_with_runner(), "HOME": "/nonexistent"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_every_file_is_tested() -> None:
