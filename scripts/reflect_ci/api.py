@@ -40,7 +40,8 @@ def refusal(answer: Answer, what: str) -> tuple[Exit, str]:
     if not sentence:
         sentence = _other(answer)
     said = answers.message(answer.body, answer.text) if answer.status >= 400 else ""
-    return exit_, sentence.format(what=what) + (f' The service said: "{said}"' if said else "")
+    end = "" if said.endswith((".", "!", "?")) else "."
+    return exit_, sentence.format(what=what) + (f' The service said: "{said}"{end}' if said else "")
 
 
 def _other(answer: Answer) -> str:
